@@ -1,0 +1,210 @@
+"""The GAN step: both networks, their optimizers, and the averaged generator.
+
+Plain PyTorch. A caller that trains on several ranks passes `wrap`, which makes a module
+data-parallel, and `mean`, which averages a tensor over the ranks.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
+
+from isnet.config import OptimizerConfig
+from isnet.initialisation import settle_spectral_norms
+from isnet.losses import GeneratorLoss, discriminator_hinge
+from isnet.masks import hole_ratio
+
+Wrap = Callable[[nn.Module], nn.Module]
+Mean = Callable[[Tensor], Tensor]
+
+_Tensors = tuple[Tensor, ...] | list[Tensor]
+
+
+class NonFiniteLossError(ArithmeticError):
+    """A loss term became NaN or infinite; no optimizer has seen it."""
+
+
+class GanTrainer:
+    """Trains a generator against a discriminator, one step a call."""
+
+    def __init__(
+        self,
+        generator: nn.Module,
+        discriminator: nn.Module,
+        loss: GeneratorLoss,
+        *,
+        optimizer: OptimizerConfig,
+        margin: float = 1.0,
+        autocast: torch.dtype | None = None,
+        wrap: Wrap = lambda module: module,
+        mean: Mean = lambda tensor: tensor,
+    ) -> None:
+        """Take both networks, already on their device.
+
+        Args:
+            generator: corrupted image -> prediction.
+            discriminator: image -> (logits, feature maps).
+            loss: the generator's weighted terms.
+            optimizer: Adam's and the averaging's settings.
+            margin: margin of the discriminator's hinge loss (Eq. 3).
+            autocast: run the networks in this type (bfloat16), or None for float32.
+            wrap: makes a module data-parallel.
+            mean: averages a tensor over all ranks.
+
+        """
+        self.generator, self.discriminator = generator, discriminator
+        self.loss, self.margin = loss, margin
+        self.step_count = 0
+        self._autocast, self._mean = autocast, mean
+        self._parallel_generator = wrap(generator)
+        self._averaged = _averaged(generator, optimizer.ema_decay)
+        self._generator_adam = _adam(generator, optimizer, optimizer.generator_lr)
+        discriminator_lr = optimizer.generator_lr * optimizer.discriminator_lr_ratio
+        self._discriminator_adam = _adam(discriminator, optimizer, discriminator_lr)
+        self._adversarial = loss.weights.adversarial > 0 or loss.weights.feature_matching > 0
+        # Without an adversarial term the discriminator takes no part.
+        self._parallel_discriminator = wrap(discriminator) if self._adversarial else None
+
+    def step(self, ground_truth: Tensor, valid: Tensor) -> dict[str, Tensor]:
+        """Update the discriminator, then the generator, on one batch.
+
+        Args:
+            ground_truth: float (B, 3, H, W) in [0, 1].
+            valid: bool (B, 1, H, W), True = known.
+
+        Returns:
+            Each loss term unweighted, `generator` (their weighted sum) and `discriminator`, as
+            detached scalars averaged over the ranks; and this rank's `prediction`, detached
+            (B, 3, H, W).
+
+        Raises:
+            NonFiniteLossError: on every rank, before the optimizer of that network is stepped.
+
+        """
+        corrupted = torch.where(valid, ground_truth, torch.zeros_like(ground_truth))
+        with self._precision(ground_truth):
+            prediction = self._parallel_generator(corrupted)
+        values: dict[str, Tensor] = {}
+        if self._parallel_discriminator is not None:
+            values |= self._step_discriminator(ground_truth, prediction.detach())
+        values |= self._step_generator(ground_truth, prediction, valid)
+        if self._averaged is not None:
+            self._averaged.update_parameters(self.generator)
+        self.step_count += 1
+        return values | {"prediction": prediction.detach().float()}
+
+    def export(self) -> nn.Module:
+        """Copy the generator to evaluate and ship: the averaged one, where there is one.
+
+        In eval mode, its spectral norms settled on the weights as they are now.
+        """
+        source = self.generator if self._averaged is None else self._averaged.module
+        return settle_spectral_norms(copy.deepcopy(source))
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return everything needed to continue: networks, averages, optimizers, step."""
+        return {
+            "step": self.step_count,
+            "generator": self.generator.state_dict(),
+            "discriminator": self.discriminator.state_dict(),
+            "averaged": self._averaged.state_dict() if self._averaged is not None else None,
+            "generator_adam": self._generator_adam.state_dict(),
+            "discriminator_adam": self._discriminator_adam.state_dict(),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continue from what `state_dict` returned."""
+        self.step_count = state["step"]
+        self.generator.load_state_dict(state["generator"])
+        self.discriminator.load_state_dict(state["discriminator"])
+        if self._averaged is not None:
+            self._averaged.load_state_dict(state["averaged"])
+        self._generator_adam.load_state_dict(state["generator_adam"])
+        self._discriminator_adam.load_state_dict(state["discriminator_adam"])
+
+    def _step_discriminator(self, ground_truth: Tensor, prediction: Tensor) -> dict[str, Tensor]:
+        assert self._parallel_discriminator is not None
+        with self._precision(ground_truth):
+            # One pass over both halves: data parallelism wants one forward for each backward.
+            both = torch.cat([ground_truth, prediction.to(ground_truth.dtype)])
+            logits, _ = self._parallel_discriminator(both)
+        real_logits, fake_logits = logits.chunk(2)
+        loss = discriminator_hinge(real_logits, fake_logits, margin=self.margin)
+        return self._update(self._discriminator_adam, loss, {"discriminator": loss})
+
+    def _step_generator(
+        self, ground_truth: Tensor, prediction: Tensor, valid: Tensor
+    ) -> dict[str, Tensor]:
+        global_ratio = self._mean(hole_ratio(valid).mean())
+        with self._precision(ground_truth), _frozen(self.discriminator):
+            terms = self.loss(
+                prediction.float(),
+                ground_truth,
+                hole_ratio=global_ratio,
+                discriminator=self.discriminator,
+            )
+        total = terms.pop("total")
+        return self._update(self._generator_adam, total, terms | {"generator": total})
+
+    def _update(
+        self, adam: torch.optim.Adam, loss: Tensor, terms: Mapping[str, Tensor]
+    ) -> dict[str, Tensor]:
+        """Step one optimizer, unless a term is not finite on any rank; return the terms' means."""
+        means = self._mean(torch.stack([term.detach() for term in terms.values()]))
+        if not torch.isfinite(means).all():
+            raise NonFiniteLossError(self._diagnose(dict(zip(terms, means.tolist(), strict=True))))
+        adam.zero_grad(set_to_none=True)
+        loss.backward()
+        adam.step()
+        return dict(zip(terms, means, strict=True))
+
+    def _diagnose(self, means: Mapping[str, float]) -> str:
+        name, value = next(
+            (name, value) for name, value in means.items() if not math.isfinite(value)
+        )
+        return (
+            f"the loss term {name!r} is {value} at step {self.step_count + 1}; "
+            "lower the learning rate or that term's weight"
+        )
+
+    def _precision(self, like: Tensor) -> torch.autocast:
+        return torch.autocast(
+            like.device.type, dtype=self._autocast, enabled=self._autocast is not None
+        )
+
+
+def _averaged(generator: nn.Module, decay: float) -> AveragedModel | None:
+    if decay == 0:
+        return None
+
+    @torch.no_grad()
+    def average(averages: _Tensors, current: _Tensors, count: Tensor | int) -> None:
+        # A short memory at first, else the random start would stay in the average for long.
+        steps = float(count)
+        weight = 1 - min(decay, (1 + steps) / (10 + steps))
+        torch._foreach_lerp_(list(averages), list(current), weight)
+
+    return AveragedModel(generator, multi_avg_fn=average)
+
+
+def _adam(network: nn.Module, config: OptimizerConfig, lr: float) -> torch.optim.Adam:
+    return torch.optim.Adam(
+        network.parameters(), lr=lr, betas=(config.beta1, config.beta2), fused=True
+    )
+
+
+@contextmanager
+def _frozen(network: nn.Module) -> Iterator[None]:
+    """Let gradients pass through a network without collecting any for its parameters."""
+    network.requires_grad_(False)
+    try:
+        yield
+    finally:
+        network.requires_grad_(True)

@@ -1,0 +1,216 @@
+"""The GAN step: what it updates, what it refuses, and that it continues exactly."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from isnet.config import GeneratorConfig, LossWeights, OptimizerConfig
+from isnet.discriminator import build_discriminator
+from isnet.initialisation import initialise, new_generator, settle_spectral_norms
+from isnet.losses import GeneratorLoss
+from isnet.training import GanTrainer, NonFiniteLossError
+from isnet.vgg import build_extractor
+
+SMALL = GeneratorConfig(blocks=1, channels=2)
+EQ5_WITHOUT_VGG = LossWeights(l1=1, adversarial=3)
+
+
+def _new(seed):
+    return new_generator(SMALL, seed=seed, initialisation="normal", init_std=0.02)
+
+
+def _trainer(weights=EQ5_WITHOUT_VGG, *, seed=0, mean=lambda tensor: tensor, **optimizer):
+    generator = _new(seed)
+    discriminator = build_discriminator(channels=2)
+    initialise(discriminator, "normal", std=0.02)
+    extractor = build_extractor("random") if weights.style or weights.perceptual else None
+    return GanTrainer(
+        generator,
+        discriminator,
+        GeneratorLoss(weights, extractor),
+        optimizer=OptimizerConfig(**{"generator_lr": 1e-3, **optimizer}),
+        mean=mean,
+    )
+
+
+def _batch(seed=0):
+    random = torch.Generator().manual_seed(seed)
+    image = torch.rand(2, 3, 32, 32, generator=random)
+    valid = torch.rand(2, 1, 32, 32, generator=random) > 0.3
+    return image, valid
+
+
+def _copy(network):
+    return {name: tensor.clone() for name, tensor in network.named_parameters()}
+
+
+def _changed(network, before):
+    return {
+        name for name, tensor in network.named_parameters() if not torch.equal(tensor, before[name])
+    }
+
+
+def test_a_step_updates_both_networks():
+    trainer = _trainer()
+    generator, discriminator = _copy(trainer.generator), _copy(trainer.discriminator)
+    values = trainer.step(*_batch())
+    assert len(_changed(trainer.generator, generator)) == len(generator)
+    assert len(_changed(trainer.discriminator, discriminator)) == len(discriminator)
+    assert set(values) == {"l1", "adversarial", "generator", "discriminator", "prediction"}
+    assert trainer.step_count == 1
+
+
+def test_every_term_of_equation_4_is_reported():
+    weights = LossWeights(l1=1, adversarial=0.1, perceptual=0.1, style=250, feature_matching=10)
+    values = _trainer(weights).step(*_batch())
+    terms = {name: float(value) for name, value in values.items() if name != "prediction"}
+    total = sum(
+        getattr(weights, name) * terms[name]
+        for name in ("l1", "adversarial", "perceptual", "style", "feature_matching")
+    )
+    assert terms["generator"] == pytest.approx(total, rel=1e-5)
+
+
+def test_without_adversarial_terms_the_discriminator_rests():
+    trainer = _trainer(LossWeights(l1=1))
+    before = _copy(trainer.discriminator)
+    values = trainer.step(*_batch())
+    assert "discriminator" not in values
+    assert not _changed(trainer.discriminator, before)
+
+
+def test_training_lowers_the_pixel_loss():
+    trainer = _trainer(LossWeights(l1=1), generator_lr=3e-3)
+    image = torch.full((2, 3, 32, 32), 0.8)
+    valid = _batch()[1]
+    losses = [float(trainer.step(image, valid)["l1"]) for _ in range(60)]
+    assert losses[-1] < 0.5 * losses[0]
+
+
+def test_a_non_finite_loss_stops_before_the_optimizer_and_names_the_term():
+    trainer = _trainer()
+    image, valid = _batch()
+    generator, discriminator = _copy(trainer.generator), _copy(trainer.discriminator)
+    image[0, 0, 0, 0] = float("nan")
+    with pytest.raises(NonFiniteLossError, match="'discriminator' is nan at step 1; lower"):
+        trainer.step(image, valid)
+    assert not _changed(trainer.generator, generator)
+    assert not _changed(trainer.discriminator, discriminator)
+
+
+def test_a_non_finite_generator_term_is_named():
+    trainer = _trainer(LossWeights(l1=1))
+    image, valid = _batch()
+    valid[0, 0, 0, 0] = False
+    image[0, 0, 0, 0] = float("inf")
+    with pytest.raises(NonFiniteLossError, match="'l1' is inf"):
+        trainer.step(image, valid)
+
+
+def test_a_non_finite_loss_on_another_rank_stops_this_one():
+    def mean(tensor):
+        return tensor + float("nan") if tensor.ndim else tensor
+
+    trainer = _trainer(mean=mean)
+    before = _copy(trainer.generator)
+    with pytest.raises(NonFiniteLossError):
+        trainer.step(*_batch())
+    assert not _changed(trainer.generator, before)
+
+
+def test_the_pixel_term_uses_the_hole_ratio_of_all_ranks():
+    here = _trainer(LossWeights(l1=1)).step(*_batch())["l1"]
+    halved = _trainer(
+        LossWeights(l1=1), mean=lambda tensor: tensor if tensor.ndim else tensor / 2
+    ).step(*_batch())["l1"]
+    assert float(halved) == pytest.approx(2 * float(here), rel=1e-5)
+
+
+@pytest.mark.parametrize("ema_decay", [0.0, 0.9])
+def test_continuing_from_a_state_is_exact(tmp_path, ema_decay):
+    straight = _trainer(ema_decay=ema_decay)
+    for step in range(4):
+        straight.step(*_batch(step))
+        if step == 1:
+            torch.save(straight.state_dict(), tmp_path / "state.pt")
+    resumed = _trainer(ema_decay=ema_decay, seed=99)
+    resumed.load_state_dict(torch.load(tmp_path / "state.pt", weights_only=True))
+    for step in (2, 3):
+        resumed.step(*_batch(step))
+    assert resumed.step_count == 4
+    ours, theirs = resumed.export().state_dict(), straight.export().state_dict()
+    assert all(torch.equal(ours[name], tensor) for name, tensor in theirs.items())
+    discriminator = straight.discriminator.state_dict()
+    assert all(
+        torch.equal(tensor, discriminator[name])
+        for name, tensor in resumed.discriminator.state_dict().items()
+    )
+
+
+def test_exporting_does_not_disturb_training():
+    disturbed, straight = _trainer(ema_decay=0.9), _trainer(ema_decay=0.9)
+    for step in range(3):
+        straight.step(*_batch(step))
+        disturbed.step(*_batch(step))
+        disturbed.export()
+    theirs = straight.generator.state_dict()
+    assert all(
+        torch.equal(tensor, theirs[name])
+        for name, tensor in disturbed.generator.state_dict().items()
+    )
+
+
+def test_the_export_is_the_average():
+    trainer = _trainer(ema_decay=0.999)
+    weights = []
+    for step in range(3):
+        trainer.step(*_batch(step))
+        weights.append(trainer.generator.stem.shortcut.weight.detach().clone())
+    # Decays (1 + n) / (10 + n) at n = 1 and 2 averaged before; the first step is copied.
+    expected = weights[0]
+    for count, weight in ((1, weights[1]), (2, weights[2])):
+        expected = torch.lerp(expected, weight, 1 - (1 + count) / (10 + count))
+    torch.testing.assert_close(trainer.export().stem.shortcut.weight, expected)
+
+
+def test_settled_spectral_norms_are_those_of_the_weights():
+    network = build_discriminator(channels=4)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            # One direction stands out, so that the power iterations converge.
+            parameter.normal_().add_(1)
+    settle_spectral_norms(network)
+    for conv in network.convs:
+        top = torch.linalg.matrix_norm(conv.weight.detach().flatten(1), ord=2)
+        assert float(top) == pytest.approx(1, abs=0.02)
+
+
+def test_initialisation_is_normal_with_zero_bias():
+    config = GeneratorConfig(blocks=1, channels=16)
+    generator = new_generator(config, seed=0, initialisation="normal", init_std=0.001)
+    weights = torch.cat(
+        [
+            parameter.flatten()
+            for name, parameter in generator.named_parameters()
+            if "bias" not in name
+        ]
+    )
+    biases = [parameter for name, parameter in generator.named_parameters() if "bias" in name]
+    assert float(weights.detach().std()) == pytest.approx(0.001, rel=0.01)
+    assert abs(float(weights.detach().mean())) < 1e-5
+    assert not any(bias.any() for bias in biases)
+
+
+def test_orthogonal_initialisation_keeps_every_direction():
+    config = GeneratorConfig(blocks=1, channels=4)
+    generator = new_generator(config, seed=0, initialisation="orthogonal", init_std=1.0)
+    for conv in (generator.stem.conv1, generator.phases[2].aggregate_low[0]):
+        values = torch.linalg.svdvals(conv.weight.detach().flatten(1))
+        torch.testing.assert_close(values, torch.ones_like(values), atol=1e-3, rtol=0)
+
+
+def test_the_same_seed_gives_the_same_network():
+    first, second, other = (_new(seed) for seed in (1, 1, 2))
+    assert torch.equal(first.stem.shortcut.weight, second.stem.shortcut.weight)
+    assert not torch.equal(first.stem.shortcut.weight, other.stem.shortcut.weight)
