@@ -1,0 +1,70 @@
+"""PSNR, SSIM and MAE of image pairs, by the paper's protocol (Eqs. 6 to 8).
+
+Every function takes two float batches (B, 3, H, W) in [0, 1] and returns one value per image,
+float (B,). They do not round; `round_to_8_bits` does, before them, in evaluations.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from isnet.config import InputError
+
+_SSIM_WINDOW = 11
+
+
+def psnr(a: Tensor, b: Tensor) -> Tensor:
+    """Peak signal-to-noise ratio in dB (Eq. 7); infinite where the images are equal.
+
+    The peak is 1, which for images in [0, 1] is the paper's MAX = 255 on 8-bit levels.
+    """
+    _check(a, b)
+    mean_squared_error = (a.double() - b.double()).square().flatten(1).mean(dim=1)
+    return (-10 * torch.log10(mean_squared_error)).float()
+
+
+def ssim(a: Tensor, b: Tensor) -> Tensor:
+    """Structural similarity (Eq. 8): 11x11 Gaussian window, sigma 1.5, C1 = 0.01², C2 = 0.03²."""
+    # Here and not above: it brings SciPy, seconds that every Ray worker would wait for.
+    from torchmetrics.functional.image import structural_similarity_index_measure
+
+    _check(a, b)
+    if min(a.shape[-2:]) < _SSIM_WINDOW:
+        raise InputError(
+            f"SSIM needs images of at least {_SSIM_WINDOW}x{_SSIM_WINDOW}; "
+            f"these are {a.shape[-2]}x{a.shape[-1]}"
+        )
+    _, per_pixel = structural_similarity_index_measure(
+        a,
+        b,
+        gaussian_kernel=True,
+        sigma=1.5,
+        data_range=1.0,
+        k1=0.01,
+        k2=0.03,
+        reduction="none",
+        return_full_image=True,
+    )
+    # Only windows that lie inside the image count, as in Wang et al. and scikit-image.
+    border = _SSIM_WINDOW // 2
+    return per_pixel[..., border:-border, border:-border].flatten(1).mean(dim=1)
+
+
+def mae(a: Tensor, b: Tensor) -> Tensor:
+    """Mean absolute error (Eq. 6) in [0, 1]; the paper prints it in per cent."""
+    _check(a, b)
+    return (a - b).abs().flatten(1).mean(dim=1)
+
+
+def round_to_8_bits(image: Tensor) -> Tensor:
+    """Clamp to [0, 1] and round to the nearest of 256 levels, still float in [0, 1]."""
+    return (image.clamp(0, 1) * 255).round() / 255
+
+
+def _check(a: Tensor, b: Tensor) -> None:
+    if a.shape != b.shape or a.ndim != 4:
+        raise InputError(
+            f"the images are {tuple(a.shape)} and {tuple(b.shape)}; "
+            "both must be (B, 3, H, W) of the same size"
+        )
