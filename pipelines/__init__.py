@@ -1,0 +1,1 @@
+"""Plumbing around isnet: data, training, tracking and evaluation on Ray."""

@@ -1,0 +1,1 @@
+"""MLflow: runs, metrics that survive an absent server, and the model registry."""

@@ -1,0 +1,71 @@
+"""What the pipelines are tested on: a small prepared data set, and MLflow databases."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+from pathlib import Path
+
+import pytest
+
+from pipelines.tracking.runs import TrackingConfig, open_run
+
+PHOTOS = (
+    "casa-mila.jpg",
+    "lake-sherburne.jpg",
+    "ocean-waves.jpg",
+    "roman-colosseum.jpg",
+    "tea-gardens.jpg",
+    "canyon-wren.jpg",
+)
+
+
+@pytest.fixture(scope="session")
+def prepared(ray_session, samples: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Six photographs, 6 crops each at 32x32, 60 masks."""
+    from pipelines import prepare
+
+    folder = tmp_path_factory.mktemp("prepared")
+    (folder / "photos").mkdir()
+    for name in PHOTOS:
+        shutil.copy(samples / name, folder / "photos" / name)
+    arguments = {
+        "--photos": folder / "photos",
+        "--output": folder / "data",
+        "--size": 32,
+        "--crops-per-photo": 6,
+        "--generated-masks": 60,
+        "--validation-percent": 30,
+    }
+    prepare.main([str(word) for pair in arguments.items() for word in pair])
+    return str(folder / "data")
+
+
+@pytest.fixture(scope="session")
+def _database_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database with MLflow's tables, which take seconds to make."""
+    path = tmp_path_factory.mktemp("template") / "mlflow.db"
+    config = TrackingConfig(uri=f"sqlite:///{path}", experiment="template")
+    open_run(config, name="template", params={}, tags={})
+    return path
+
+
+@pytest.fixture
+def tracking_uri(_database_template: Path, tmp_path: Path) -> str:
+    """A database of the test's own."""
+    shutil.copy(_database_template, tmp_path / "mlflow.db")
+    return f"sqlite:///{tmp_path}/mlflow.db"
+
+
+@pytest.fixture
+def tracked_run(tracking_uri: str) -> str:
+    """A run in `tracking_uri`."""
+    return open_run(TrackingConfig(uri=tracking_uri), name="run", params={}, tags={})
+
+
+@pytest.fixture
+def closed_port() -> int:
+    """A port of this machine that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
