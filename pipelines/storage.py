@@ -1,0 +1,157 @@
+"""Where files live: local paths and any URI that pyarrow's filesystems take (s3, gs, hdfs)."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+
+from pyarrow import ArrowException, fs
+
+from isnet.config import InputError
+
+_URI = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]+://")
+_SQLITE = re.compile(r"^sqlite(\+\w+)?:///")
+_CREDENTIALS = re.compile(r"://[^@?]*@")
+_OBJECT_STORES = ("s3", "gcs", "abfs")
+
+
+def is_uri(location: str) -> bool:
+    """Tell a URI such as `s3://bucket/folder` from a local path."""
+    return bool(_URI.match(location))
+
+
+def open_filesystem(location: str) -> tuple[fs.FileSystem, str]:
+    """Open what a path or URI points into.
+
+    Args:
+        location: a local path (`~` is expanded, a relative one starts at the working directory)
+            or a URI; options such as `endpoint_override` may follow an S3 URI's `?`.
+
+    Returns:
+        The filesystem, and the path inside it without a trailing slash.
+
+    Raises:
+        InputError: an empty location, or a URI that no filesystem takes.
+
+    """
+    if not location:
+        raise InputError("an empty path was given; name a folder or a URI")
+    if not is_uri(location):
+        return fs.LocalFileSystem(), os.path.abspath(os.path.expanduser(location))
+    try:
+        filesystem, path = fs.FileSystem.from_uri(location)
+    except (ArrowException, OSError, ValueError) as error:
+        reason = printable(str(error).splitlines()[0])
+        raise InputError(f"cannot open {printable(location)}: {reason}; check the URI") from error
+    return filesystem, path.rstrip("/")
+
+
+def write_atomically(filesystem: fs.FileSystem, path: str, data: bytes | memoryview) -> None:
+    """Write a file so that a reader finds all of it or none.
+
+    Object stores show an object only once it is complete, so it is written in place there;
+    elsewhere it is written under a temporary name beside its place and then moved. Missing
+    folders are made. A file of that name is replaced.
+    """
+    if filesystem.type_name in _OBJECT_STORES:
+        _write(filesystem, path, data)
+        return
+    folder, _, name = path.rpartition("/")
+    filesystem.create_dir(folder, recursive=True)
+    temporary = f"{folder}/.{name}.{uuid.uuid4().hex}.tmp"
+    try:
+        _write(filesystem, temporary, data)
+        filesystem.move(temporary, path)
+    except BaseException:
+        if filesystem.get_file_info(temporary).type != fs.FileType.NotFound:
+            filesystem.delete_file(temporary)
+        raise
+
+
+def is_temporary(name: str) -> bool:
+    """Whether a file name is one that `write_atomically` moves away when it is done."""
+    return name.startswith(".") and name.endswith(".tmp")
+
+
+def _write(filesystem: fs.FileSystem, path: str, data: bytes | memoryview) -> None:
+    with filesystem.open_output_stream(path) as stream:
+        stream.write(data)
+
+
+def read_bytes(filesystem: fs.FileSystem, path: str) -> bytes:
+    """Read a whole file; `OSError` where it cannot be read."""
+    with filesystem.open_input_file(path) as stream:
+        return stream.read()
+
+
+def exists(filesystem: fs.FileSystem, path: str) -> bool:
+    """Whether a file or folder of that name is there."""
+    return filesystem.get_file_info(path).type != fs.FileType.NotFound
+
+
+def inside_ray_job(environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether this process is the driver of a submitted job (`ray job submit`).
+
+    Ray's job supervisor hands the driver its submission id in the job's metadata; a driver that
+    merely connects to a cluster has none.
+    """
+    given = environment.get("RAY_JOB_CONFIG_JSON_ENV_VAR")
+    if not given:
+        return False
+    return "job_submission_id" in (json.loads(given).get("metadata") or {})
+
+
+def require_absolute(flag: str, location: str, *, inside_job: bool | None = None) -> None:
+    """Refuse a relative output inside a submitted job, whose folder is an unpacked copy.
+
+    Args:
+        flag: the option as it is typed, e.g. `--output`.
+        location: a path, a URI or an SQLite tracking URI (`sqlite:///mlflow.db` is relative,
+            `sqlite:////data/mlflow.db` absolute).
+        inside_job: whether a job is running; found out when not given.
+
+    Raises:
+        InputError: names the option, the value and the form to use.
+
+    """
+    if not (inside_ray_job() if inside_job is None else inside_job) or not is_relative(location):
+        return
+    scheme = _SQLITE.match(location)
+    prefix, path = (scheme.group(), location[scheme.end() :]) if scheme else ("", location)
+    raise InputError(
+        f"{flag} {printable(location)} is relative, and a submitted job runs in a copy of the "
+        f"working directory that is deleted afterwards; give an absolute path such as "
+        f"{flag} {prefix}/shared/{os.path.normpath(path).lstrip('./')} or a URI"
+    )
+
+
+def is_relative(location: str) -> bool:
+    """Whether what a path or URI points at depends on the working directory."""
+    scheme = _SQLITE.match(location)
+    if scheme:
+        path = location[scheme.end() :]
+        return path != "" and path != ":memory:" and not path.startswith("/")
+    if location.startswith("file:") and not location.startswith("file:/"):
+        return True
+    return not is_uri(location) and not location.startswith(("/", "~", "file:"))
+
+
+def printable(location: str) -> str:
+    """Hide the key and secret that a URI may carry; for messages, logs and manifests."""
+    return _CREDENTIALS.sub("://***@", location)
+
+
+def absolute(location: str) -> str:
+    """Make a local path absolute, so that it means the same in every process; keep a URI."""
+    return location if is_uri(location) else os.path.abspath(os.path.expanduser(location))
+
+
+def join(location: str, *parts: str) -> str:
+    """Append path parts to a path or URI, before the URI's options."""
+    base, mark, options = location.partition("?") if is_uri(location) else (location, "", "")
+    joined = "/".join([base.rstrip("/"), *parts]) if base != "/" else str(Path("/", *parts))
+    return joined + mark + options

@@ -1,0 +1,80 @@
+"""Connecting to Ray: a local one is this machine's and this process's own affair."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import ray
+
+from pipelines.cluster import connect
+
+ROOT = Path(__file__).parents[2]
+
+LISTENERS = """
+import ray.data  # before connect(), as entry points do
+import psutil, ray
+from pipelines.cluster import connect
+connect(num_cpus=3)
+assert ray.cluster_resources()["CPU"] == 3
+assert ray.get(ray.remote(lambda: 3).remote()) == 3
+me = psutil.Process()
+for process in [me, *me.children(recursive=True)]:
+    for connection in process.net_connections():
+        if connection.status == psutil.CONN_LISTEN:
+            print("LISTEN", connection.laddr.ip)
+"""
+
+
+def run(script: str, tmp_path: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run a script in a process whose environment says nothing of Ray, with a new home."""
+    ours = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    environment = {**ours, "HOME": str(tmp_path), "PYTHONPATH": str(ROOT), **variables}
+    return subprocess.run(
+        [sys.executable, "-c", script],
+        env=environment,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_local_ray_listens_on_loopback_and_writes_no_token_file(tmp_path: Path) -> None:
+    done = run(LISTENERS, tmp_path)
+    assert done.returncode == 0, done.stderr
+    listeners = {line.split()[1] for line in done.stdout.splitlines() if "LISTEN" in line}
+    assert listeners <= {"127.0.0.1", "::ffff:127.0.0.1", "::1"}
+    assert listeners
+    assert not (tmp_path / ".ray/auth_token").exists()
+
+
+@pytest.mark.parametrize(
+    ("address", "message"),
+    [
+        ("127.0.0.1:1", "no Ray cluster answers at RAY_ADDRESS=127.0.0.1:1; start one"),
+        ("http://127.0.0.1:8265", "is a dashboard, which takes jobs: put `ray job submit"),
+    ],
+)
+def test_address_that_leads_nowhere_is_a_users_mistake(
+    tmp_path: Path, address: str, message: str
+) -> None:
+    script = "from pipelines.cli import run_main; from pipelines.cluster import connect\n"
+    script += "run_main(lambda argv: connect())"
+    done = run(script, tmp_path, RAY_ADDRESS=address)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ")
+    assert message in done.stderr
+
+
+@pytest.mark.ray
+@pytest.mark.usefixtures("ray_session")
+def test_running_ray_is_used_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
+    connect(num_cpus=99)
+    assert ray.cluster_resources()["CPU"] < 99

@@ -1,0 +1,133 @@
+"""Storage: paths and URIs, atomic writes, jobs that refuse relative outputs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from pyarrow import fs
+
+from isnet.config import InputError
+from pipelines.storage import (
+    absolute,
+    inside_ray_job,
+    is_temporary,
+    join,
+    open_filesystem,
+    printable,
+    read_bytes,
+    require_absolute,
+    write_atomically,
+)
+
+
+def test_relative_path_starts_at_the_working_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    filesystem, path = open_filesystem("data/demo/")
+    assert isinstance(filesystem, fs.LocalFileSystem)
+    assert path == str(tmp_path / "data/demo")
+
+
+def test_file_uri_is_the_local_filesystem(tmp_path: Path) -> None:
+    filesystem, path = open_filesystem(tmp_path.as_uri())
+    assert isinstance(filesystem, fs.LocalFileSystem)
+    assert path == str(tmp_path)
+
+
+def test_s3_uri_needs_no_network_to_open() -> None:
+    filesystem, path = open_filesystem("s3://k:s@bucket/a/b/?region=us-east-1&scheme=http")
+    assert filesystem.type_name == "s3"
+    assert path == "bucket/a/b"
+
+
+@pytest.mark.parametrize("location", ["", "nosuch://bucket/x"])
+def test_unusable_location_is_refused(location: str) -> None:
+    with pytest.raises(InputError):
+        open_filesystem(location)
+
+
+def test_written_file_replaces_the_old_one_and_leaves_nothing_else(tmp_path: Path) -> None:
+    filesystem, path = open_filesystem(str(tmp_path / "new/folder/file"))
+    write_atomically(filesystem, path, b"first")
+    write_atomically(filesystem, path, b"second")
+    assert read_bytes(filesystem, path) == b"second"
+    assert [entry.name for entry in (tmp_path / "new/folder").iterdir()] == ["file"]
+
+
+def test_failed_write_keeps_the_old_file(tmp_path: Path) -> None:
+    target = tmp_path / "file"
+    target.write_bytes(b"old")
+    with pytest.raises(TypeError):
+        write_atomically(fs.LocalFileSystem(), str(target), object())  # type: ignore[arg-type]
+    assert target.read_bytes() == b"old"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
+
+
+def test_temporary_names_are_recognised() -> None:
+    assert is_temporary(".00000.parquet.0123.tmp")
+    assert not is_temporary("00000.parquet")
+
+
+@pytest.mark.parametrize(
+    ("location", "expected"),
+    [
+        ("data/demo", "data/demo/a/b"),
+        ("/data/", "/data/a/b"),
+        ("/", "/a/b"),
+        ("s3://bucket/x?region=r", "s3://bucket/x/a/b?region=r"),
+    ],
+)
+def test_join_appends_before_a_uris_options(location: str, expected: str) -> None:
+    assert join(location, "a", "b") == expected
+
+
+def test_absolute_leaves_uris_alone() -> None:
+    assert absolute("s3://bucket/x") == "s3://bucket/x"
+    assert absolute("x") == str(Path.cwd() / "x")
+
+
+def test_a_job_is_known_by_its_submission_id() -> None:
+    job = json.dumps({"runtime_env": {}, "metadata": {"job_submission_id": "raysubmit_1"}})
+    assert inside_ray_job({"RAY_JOB_CONFIG_JSON_ENV_VAR": job})
+    assert not inside_ray_job({"RAY_ADDRESS": "10.0.0.1:6379"})
+    assert not inside_ray_job({})
+
+
+@pytest.mark.parametrize(
+    "location", ["data/demo", "sqlite:///mlflow.db", "./x", "sqlite:///runs/mlflow.db"]
+)
+def test_relative_locations_are_refused_inside_a_job(location: str) -> None:
+    with pytest.raises(InputError, match="give an absolute path such as --output"):
+        require_absolute("--output", location, inside_job=True)
+
+
+def test_the_message_gives_the_absolute_form() -> None:
+    with pytest.raises(InputError, match=r"--tracking-uri sqlite:////shared/mlflow.db "):
+        require_absolute("--tracking-uri", "sqlite:///mlflow.db", inside_job=True)
+
+
+@pytest.mark.parametrize(
+    "location",
+    ["/data/demo", "s3://bucket/x", "sqlite:////data/mlflow.db", "http://host:5000", "file:/x"],
+)
+def test_absolute_locations_pass_inside_a_job(location: str) -> None:
+    require_absolute("--output", location, inside_job=True)
+
+
+def test_relative_locations_pass_outside_a_job() -> None:
+    require_absolute("--output", "data/demo", inside_job=False)
+
+
+def test_credentials_are_not_printed() -> None:
+    location = "s3://AKIA:se/cret@bucket/x?region=r"
+    assert printable(location) == "s3://***@bucket/x?region=r"
+    assert printable("/data/me@home") == "/data/me@home"
+
+
+def test_credentials_do_not_reach_an_error_message() -> None:
+    with pytest.raises(InputError) as caught:
+        open_filesystem("nosuch://AKIA:secret@bucket/x")
+    assert "secret" not in str(caught.value)
