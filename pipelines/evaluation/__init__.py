@@ -1,0 +1,1 @@
+"""How checkpoints are measured: fixed work, scores, tables and pictures."""

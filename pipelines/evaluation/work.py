@@ -1,0 +1,237 @@
+"""Measure generators on fixed work: which mask lies on which held-out image, seeded and hashed.
+
+Two evaluations with the same work hash compare: same images, same masks, same order.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow.dataset
+import torch
+from PIL import Image
+from torch import Tensor
+
+from isnet import metrics
+from isnet.config import InputError, ReconstructionConfig
+from isnet.images import to_tensor
+from isnet.masks import BUCKETS, bucket_of, decode_hole
+from isnet.reconstruction import Reconstruction, reconstruct
+from pipelines.seeding import keyed_generator
+from pipelines.shards import Manifest
+from pipelines.storage import join, open_filesystem
+
+Fill = Callable[[Tensor, Tensor], Reconstruction]
+"""A method under test: (corrupted image (B, 3, H, W), valid (B, 1, H, W)) -> filled images."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkItem:
+    """One image under one mask."""
+
+    image: str
+    """Key of the image."""
+    mask: str
+    """Key of the mask."""
+    turns: int
+    """Quarter turns of the mask."""
+    bucket: int
+    """Index into `isnet.masks.BUCKETS`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """A fixed list of items."""
+
+    items: tuple[WorkItem, ...]
+
+    @property
+    def hash(self) -> str:
+        """Identify the work: 12 hexadecimal digits."""
+        lines = "\n".join(f"{i.image}\t{i.mask}\t{i.turns}\t{i.bucket}" for i in self.items)
+        return hashlib.sha256(lines.encode()).hexdigest()[:12]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """One item's pictures."""
+
+    item: WorkItem
+    ground_truth: Tensor
+    """float (3, H, W) in [0, 1]."""
+    valid: Tensor
+    """bool (1, H, W)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Score:
+    """How one method did on one item; on the composite, rounded to 8 bits."""
+
+    item: WorkItem
+    psnr: float
+    """dB; infinite where the composite equals the ground truth."""
+    ssim: float
+    mae: float
+    """In [0, 1]."""
+    passes: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    """Means over items."""
+
+    psnr: float
+    """Mean of the finite values, dB; NaN where there is none."""
+    ssim: float
+    mae: float
+    passes: float
+    count: int
+    infinite: int
+    """Items whose PSNR is infinite, counted apart."""
+
+
+def plan_work(data: str, manifest: Manifest, *, images: int, seed: int) -> Work:
+    """Choose `images` items from the validation split, spread evenly over the buckets.
+
+    Buckets for which there are no masks are left out. Images are taken without repeating one
+    until all were used; masks may repeat, turned.
+
+    Raises:
+        InputError: an empty validation split, or no mask in any bucket.
+
+    """
+    keys = sorted(_read_column(data, manifest, "images", "key"))
+    masks = _masks_by_bucket(data, manifest)
+    if not keys:
+        raise InputError(f"{data} has no validation images; prepare it with more photographs")
+    if not masks:
+        raise InputError(
+            f"{data} has no validation mask with a hole ratio in [10, 50) %; "
+            "prepare it with more masks"
+        )
+    rng = keyed_generator(seed, "evaluation")
+    rounds = -(-images // len(keys))
+    chosen = np.concatenate([rng.permutation(len(keys)) for _ in range(rounds)])[:images]
+    buckets = sorted(masks)
+    items = []
+    for position, index in enumerate(chosen):
+        bucket = buckets[position % len(buckets)]
+        mask = masks[bucket][int(rng.integers(len(masks[bucket])))]
+        turns = int(rng.integers(4))
+        items.append(WorkItem(image=keys[index], mask=mask, turns=turns, bucket=bucket))
+    return Work(items=tuple(items))
+
+
+def load_samples(data: str, manifest: Manifest, work: Work) -> list[Sample]:
+    """Read and decode what the work names, in its order."""
+    images = _read_rows(data, manifest, "images", "image", {item.image for item in work.items})
+    masks = _read_rows(data, manifest, "masks", "mask", {item.mask for item in work.items})
+    samples = []
+    for item in work.items:
+        with Image.open(io.BytesIO(images[item.image]), formats=("JPEG", "PNG")) as picture:
+            ground_truth = to_tensor(np.asarray(picture.convert("RGB")))
+        hole = np.rot90(decode_hole(masks[item.mask]), k=item.turns)
+        valid = torch.from_numpy(~hole)[None]
+        samples.append(Sample(item=item, ground_truth=ground_truth, valid=valid))
+    return samples
+
+
+def score(
+    samples: Sequence[Sample], fill: Fill, *, device: torch.device, batch_size: int = 16
+) -> Iterator[Score]:
+    """Measure one method, on the composite; only the corrupted image reaches it."""
+    for start in range(0, len(samples), batch_size):
+        chunk = samples[start : start + batch_size]
+        ground_truth = torch.stack([sample.ground_truth for sample in chunk]).to(device)
+        valid = torch.stack([sample.valid for sample in chunk]).to(device)
+        corrupted = torch.where(valid, ground_truth, torch.zeros_like(ground_truth))
+        result = fill(corrupted, valid)
+        composite = metrics.round_to_8_bits(result.image)
+        rows = zip(
+            chunk,
+            metrics.psnr(composite, ground_truth).tolist(),
+            metrics.ssim(composite, ground_truth).tolist(),
+            metrics.mae(composite, ground_truth).tolist(),
+            result.passes.tolist(),
+            strict=True,
+        )
+        for sample, psnr, ssim, mae, passes in rows:
+            yield Score(item=sample.item, psnr=psnr, ssim=ssim, mae=mae, passes=passes)
+
+
+def summarise(scores: Sequence[Score]) -> Summary:
+    """Average scores; infinite PSNRs are counted apart, never averaged."""
+    psnr = np.array([score.psnr for score in scores])
+    finite = psnr[np.isfinite(psnr)]
+    return Summary(
+        psnr=float(finite.mean()) if len(finite) else float("nan"),
+        ssim=float(np.mean([score.ssim for score in scores])),
+        mae=float(np.mean([score.mae for score in scores])),
+        passes=float(np.mean([score.passes for score in scores])),
+        count=len(scores),
+        infinite=len(psnr) - len(finite),
+    )
+
+
+def one_shot(generator: torch.nn.Module) -> Fill:
+    """Fill by one prediction."""
+    return lambda image, valid: reconstruct(generator, image, valid, max_passes=1)
+
+
+def progressive(generator: torch.nn.Module, config: ReconstructionConfig) -> Fill:
+    """Fill by progressive reconstruction."""
+    return lambda image, valid: reconstruct(
+        generator,
+        image,
+        valid,
+        kernel_size=config.kernel_size,
+        threshold=config.threshold,
+        max_passes=config.max_passes,
+    )
+
+
+def mean_fill(image: Tensor, valid: Tensor) -> Reconstruction:
+    """Fill with the mean colour of the known pixels: what any model has to beat."""
+    known = valid.sum(dim=(2, 3), keepdim=True).clamp(min=1)
+    mean = (image * valid).sum(dim=(2, 3), keepdim=True) / known
+    filled = torch.where(valid, image, mean.expand_as(image))
+    return Reconstruction(image=filled, passes=torch.zeros(len(image), dtype=torch.int64))
+
+
+def _masks_by_bucket(data: str, manifest: Manifest) -> dict[int, list[str]]:
+    keys = _read_column(data, manifest, "masks", "key")
+    ratios = _read_column(data, manifest, "masks", "hole_ratio")
+    found: dict[int, list[str]] = {}
+    for key, ratio in sorted(zip(keys, ratios, strict=True)):
+        bucket = bucket_of(ratio)
+        if bucket is not None:
+            found.setdefault(bucket, []).append(key)
+    assert all(bucket < len(BUCKETS) for bucket in found)
+    return found
+
+
+def _dataset(data: str, manifest: Manifest, kind: str) -> pyarrow.dataset.Dataset:
+    shards = manifest.shards(kind, "validation")  # type: ignore[arg-type]
+    filesystem, _ = open_filesystem(data)
+    paths = [open_filesystem(join(data, shard.path))[1] for shard in shards]
+    return pyarrow.dataset.dataset(paths, filesystem=filesystem, format="parquet")
+
+
+def _read_column(data: str, manifest: Manifest, kind: str, column: str) -> list[Any]:
+    if not manifest.shards(kind, "validation"):  # type: ignore[arg-type]
+        return []
+    values: list[Any] = _dataset(data, manifest, kind).to_table([column])[column].to_pylist()
+    return values
+
+
+def _read_rows(
+    data: str, manifest: Manifest, kind: str, column: str, keys: set[str]
+) -> dict[str, bytes]:
+    wanted = pyarrow.dataset.field("key").isin(sorted(keys))
+    table = _dataset(data, manifest, kind).to_table(["key", column], filter=wanted)
+    return dict(zip(table["key"].to_pylist(), table[column].to_pylist(), strict=True))

@@ -1,0 +1,127 @@
+"""A training run's folder: its name, its configuration, and whether it has finished.
+
+runs/demo/run.json          state, MLflow run, resolved configuration
+runs/demo/checkpoint_*/     written by Ray Train
+runs/demo/model/            the finished generator, to evaluate, serve and ship
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from pyarrow import fs
+
+from isnet.config import InputError
+from pipelines.storage import exists, is_uri, join, open_filesystem, read_bytes, write_atomically
+from pipelines.training.config import TrainConfig
+
+_MAY_CHANGE = frozenset(
+    {
+        "steps",
+        "log_every",
+        "checkpoint_every",
+        "keep_checkpoints",
+        "max_failures",
+        "cpus_per_worker",
+        "threads_per_worker",
+    }
+)
+"""Options that a resumed run may change without changing what it computes."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """A run on storage."""
+
+    location: str
+    """Its folder, an absolute path or a URI."""
+    finished: bool
+    run_id: str | None
+    """MLflow's id, once there is one."""
+    config: TrainConfig
+    """Resolved: absolute paths, a name."""
+
+    @property
+    def model(self) -> str:
+        """Where the finished generator lies."""
+        return join(self.location, "model")
+
+    @property
+    def local_folder(self) -> Path | None:
+        """The folder, where it is on a local disk."""
+        return None if is_uri(self.location) else Path(self.location)
+
+    def save(self, *, state: str, run_id: str) -> Run:
+        """Write `run.json`."""
+        filesystem, folder = open_filesystem(self.location)
+        content = {"state": state, "run_id": run_id, "config": asdict(self.config)}
+        data = json.dumps(content, indent=2).encode() + b"\n"
+        write_atomically(filesystem, f"{folder}/run.json", data)
+        return replace(self, finished=state == "finished", run_id=run_id)
+
+    def publish_model(self, checkpoint: Path, files: tuple[str, ...]) -> None:
+        """Copy the generator's files of a local checkpoint directory to `model`."""
+        filesystem, folder = open_filesystem(self.model)
+        for name in files:
+            write_atomically(filesystem, f"{folder}/{name}", (checkpoint / name).read_bytes())
+
+
+def open_run_folder(config: TrainConfig) -> Run:
+    """Find the run that `config` names, or plan a new one.
+
+    Raises:
+        InputError: a run of that name has another configuration.
+
+    """
+    name = config.name or f"isnet-{datetime.now():%Y%m%d-%H%M%S}"
+    location = join(config.output, name)
+    config = replace(config, name=name)
+    filesystem, folder = open_filesystem(location)
+    content = _read(filesystem, folder)
+    if content is None:
+        return Run(location=location, finished=False, run_id=None, config=config)
+    _refuse_changes(name, content["config"], json.loads(json.dumps(asdict(config))))
+    finished = content["state"] == "finished" and content["config"]["steps"] >= config.steps
+    return Run(location=location, finished=finished, run_id=content["run_id"], config=config)
+
+
+def _read(filesystem: fs.FileSystem, folder: str) -> dict[str, Any] | None:
+    path = f"{folder}/run.json"
+    if not exists(filesystem, path):
+        return None
+    try:
+        content: dict[str, Any] = json.loads(read_bytes(filesystem, path))
+    except ValueError as error:
+        raise InputError(f"{path} is damaged; choose another --name or remove it") from error
+    return content
+
+
+def _refuse_changes(name: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    changed = [
+        f"{key} was {old}, now {new}"
+        for key, (old, new) in _differences(before, now).items()
+        if key not in _MAY_CHANGE
+    ]
+    if changed:
+        raise InputError(
+            f"run {name!r} exists with another configuration: {'; '.join(changed)}; "
+            "give the same options to continue it, or another --name"
+        )
+
+
+def _differences(
+    before: Mapping[str, Any], now: Mapping[str, Any], prefix: str = ""
+) -> dict[str, tuple[Any, Any]]:
+    found: dict[str, tuple[Any, Any]] = {}
+    for key in sorted(before.keys() | now.keys()):
+        old, new = before.get(key), now.get(key)
+        if isinstance(old, Mapping) and isinstance(new, Mapping):
+            found |= _differences(old, new, f"{prefix}{key}.")
+        elif old != new:
+            found[f"{prefix}{key}"] = (old, new)
+    return found

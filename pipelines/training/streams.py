@@ -1,0 +1,256 @@
+"""Stream a prepared data set into a training worker through Ray Data.
+
+The order is a *plan*, a function of (seed, epoch, rank) and not a state: row groups of the shards
+are permuted, the epoch's rows are dealt to the ranks in equal slices, and rows are permuted within
+their row group. A worker that resumes at step k plans from there and decodes nothing twice. What is
+random about a sample (its flip, its mask) is a function of (seed, epoch, key).
+"""
+
+from __future__ import annotations
+
+import io
+import posixpath
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from functools import lru_cache, partial
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import ray
+import ray.data
+from PIL import Image, UnidentifiedImageError
+
+from isnet.config import InputError
+from isnet.masks import decode_hole
+from pipelines.cluster import quiet_data
+from pipelines.seeding import keyed_generator
+from pipelines.shards import Manifest
+from pipelines.storage import join, open_filesystem
+
+_ROWS_PER_PIPELINE = 32_768
+"""Rows a rank reads before Ray Data starts anew, so that small sets do not restart each epoch."""
+
+Batch = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RowGroup:
+    """The unit of reading: one row group of one shard."""
+
+    file: str
+    index: int
+    rows: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unit:
+    """Rows low to high of a row group's permutation in an epoch."""
+
+    file: str
+    row_group: int
+    epoch: int
+    low: int
+    high: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class MaskBank:
+    """Holes of one size, packed to bits."""
+
+    packed: np.ndarray
+    """uint8 (N, ceil(H * W / 8))."""
+    height: int
+    width: int
+
+    @classmethod
+    def pack(cls, holes: np.ndarray) -> MaskBank:
+        """Pack holes, bool (N, H, W)."""
+        count, height, width = holes.shape
+        packed = np.packbits(holes.reshape(count, -1), axis=1)
+        return cls(packed=packed, height=height, width=width)
+
+    def hole(self, index: int) -> np.ndarray:
+        """Unpack one hole: bool (H, W)."""
+        bits = np.unpackbits(self.packed[index], count=self.height * self.width)
+        return bits.astype(bool).reshape(self.height, self.width)
+
+    def __len__(self) -> int:
+        """Number of holes."""
+        return len(self.packed)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainStream:
+    """Batches of one rank, from any step on."""
+
+    row_groups: Sequence[RowGroup]
+    masks: ray.ObjectRef
+    """A `MaskBank` in Ray's object store."""
+    batch_size: int
+    """Images a step over all ranks; each rank gets its equal share."""
+    rank: int
+    world_size: int
+    seed: int
+
+    def batches(self, start_step: int, stop_step: int) -> Iterator[Batch]:
+        """Yield this rank's batches for steps start_step (0-based) up to, not with, stop_step.
+
+        Each is `image` uint8 (b, H, W, 3), `hole` bool (b, H, W), `key` str (b,) and `decoded`
+        bool (b,): False where a row could not be decoded and its neighbour stands in.
+        """
+        step = start_step
+        while step < stop_step:
+            units, steps = self.plan(step, stop_step)
+            yield from self._read(units)
+            step += steps
+
+    def plan(self, step: int, stop_step: int) -> tuple[list[Unit], int]:
+        """Plan what one pipeline reads from `step` on; return the units and their steps."""
+        local = self.batch_size // self.world_size
+        per_epoch = steps_per_epoch(self.row_groups, self.batch_size)
+        units: list[Unit] = []
+        planned = 0
+        while step + planned < stop_step and planned * local < _ROWS_PER_PIPELINE:
+            epoch, skipped = divmod(step + planned, per_epoch)
+            steps = min(per_epoch - skipped, stop_step - step - planned)
+            first = (self.rank * per_epoch + skipped) * local
+            units += epoch_units(
+                self.row_groups, seed=self.seed, epoch=epoch, low=first, high=first + steps * local
+            )
+            planned += steps
+        return units, planned
+
+    def _read(self, units: Sequence[Unit]) -> Iterator[Batch]:
+        quiet_data()
+        _keep_order()
+        dataset = ray.data.from_items(
+            [asdict(unit) for unit in units], override_num_blocks=len(units)
+        ).map_batches(partial(read_unit, masks=self.masks, seed=self.seed), batch_size=1)
+        yield from dataset.iter_batches(
+            batch_size=self.batch_size // self.world_size, prefetch_batches=2
+        )
+
+
+def steps_per_epoch(row_groups: Sequence[RowGroup], batch_size: int) -> int:
+    """Count the global batches of an epoch; an incomplete last one is left out."""
+    rows = sum(group.rows for group in row_groups)
+    if rows < batch_size:
+        raise InputError(
+            f"the training split has {rows} images, fewer than one batch of {batch_size}; "
+            "prepare more (--crops-per-photo) or lower --batch-size"
+        )
+    return rows // batch_size
+
+
+def epoch_units(
+    row_groups: Sequence[RowGroup], *, seed: int, epoch: int, low: int, high: int
+) -> list[Unit]:
+    """Plan the rows low to high of an epoch, in the epoch's order of row groups."""
+    order = keyed_generator(seed, epoch, "row groups").permutation(len(row_groups))
+    units, position = [], 0
+    for group in (row_groups[index] for index in order):
+        begin, end = max(low - position, 0), min(high - position, group.rows)
+        if begin < end:
+            units.append(
+                Unit(file=group.file, row_group=group.index, epoch=epoch, low=begin, high=end)
+            )
+        position += group.rows
+    return units
+
+
+def read_row_groups(data: str, manifest: Manifest, split: str) -> list[RowGroup]:
+    """List the row groups of a split's image shards, from the shards' footers."""
+    groups = []
+    for shard in manifest.shards("images", split):
+        uri = join(data, shard.path)
+        filesystem, path = open_filesystem(uri)
+        metadata = pq.read_metadata(path, filesystem=filesystem)
+        groups += [
+            RowGroup(file=uri, index=index, rows=metadata.row_group(index).num_rows)
+            for index in range(metadata.num_row_groups)
+        ]
+    return groups
+
+
+def read_mask_bank(data: str, manifest: Manifest, split: str) -> MaskBank:
+    """Gather the holes of a split, decoded by Ray Data tasks."""
+    _keep_order()
+    uris = [join(data, shard.path) for shard in manifest.shards("masks", split)]
+    tables = ray.data.from_items(
+        [{"file": uri} for uri in uris], override_num_blocks=len(uris)
+    ).map_batches(_read_packed_masks, batch_size=1)
+    packed = np.concatenate([batch["packed"] for batch in tables.iter_batches(batch_size=None)])
+    return MaskBank(packed=packed, height=manifest.size, width=manifest.size)
+
+
+def _keep_order() -> None:
+    """Let blocks arrive in the order of the plan, not as tasks happen to finish."""
+    ray.data.DataContext.get_current().execution_options.preserve_order = True
+
+
+def _read_packed_masks(batch: dict[str, Any]) -> dict[str, np.ndarray]:
+    filesystem, path = open_filesystem(str(batch["file"][0]))
+    column = pq.read_table(path, columns=["mask"], filesystem=filesystem)["mask"]
+    holes = np.stack([decode_hole(data) for data in column.to_pylist()])
+    return {"packed": MaskBank.pack(holes).packed}
+
+
+def read_unit(batch: dict[str, Any], *, masks: ray.ObjectRef, seed: int) -> Batch:
+    """Read, decode, flip and mask the rows of one unit: the body of a Ray Data task."""
+    unit = Unit(
+        file=str(batch["file"][0]),
+        **{name: int(batch[name][0]) for name in ("row_group", "epoch", "low", "high")},
+    )
+    rows = _read_rows(unit.file, unit.row_group)
+    # By the shard's name, not its place: a copy of the data is read in the same order.
+    name = posixpath.basename(unit.file.partition("?")[0])
+    order = keyed_generator(seed, unit.epoch, name, unit.row_group).permutation(len(rows))
+    bank: MaskBank = ray.get(masks)
+    samples = [
+        _sample(rows, order, position, bank, seed, unit.epoch)
+        for position in range(unit.low, unit.high)
+    ]
+    return {name: np.stack([sample[name] for sample in samples]) for name in samples[0]}
+
+
+def _sample(
+    rows: Sequence[tuple[str, bytes]],
+    order: np.ndarray,
+    position: int,
+    bank: MaskBank,
+    seed: int,
+    epoch: int,
+) -> dict[str, Any]:
+    key = rows[order[position]][0]
+    image, decoded = _decode_or_neighbour(rows, order, position)
+    rng = keyed_generator(seed, epoch, key)
+    hole = np.rot90(bank.hole(int(rng.integers(len(bank)))), k=int(rng.integers(4)))
+    if rng.random() < 0.5:
+        hole = hole[:, ::-1]
+    if rng.random() < 0.5:
+        image = image[:, ::-1]
+    return {"image": image, "hole": hole, "key": np.array(key, dtype=object), "decoded": decoded}
+
+
+def _decode_or_neighbour(
+    rows: Sequence[tuple[str, bytes]], order: np.ndarray, position: int
+) -> tuple[np.ndarray, np.bool_]:
+    """Decode a row; where it is damaged, the next sound one stands in, so that no step shifts."""
+    for offset in range(len(rows)):
+        _, data = rows[order[(position + offset) % len(rows)]]
+        try:
+            with Image.open(io.BytesIO(data), formats=("JPEG", "PNG")) as picture:
+                return np.asarray(picture.convert("RGB")), np.bool_(offset == 0)
+        except (UnidentifiedImageError, OSError):
+            continue
+    raise InputError("none of the images of a row group can be decoded; prepare the data anew")
+
+
+@lru_cache(maxsize=4)
+def _read_rows(file: str, row_group: int) -> list[tuple[str, bytes]]:
+    """Read one row group: (key, encoded image) a row."""
+    filesystem, path = open_filesystem(file)
+    with pq.ParquetFile(filesystem.open_input_file(path)) as shard:
+        table = shard.read_row_group(row_group, columns=["key", "image"])
+    return list(zip(table["key"].to_pylist(), table["image"].to_pylist(), strict=True))

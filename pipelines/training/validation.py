@@ -1,0 +1,69 @@
+"""Validation during training: a few held-out images, one-shot and progressive, and a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from PIL import Image
+from torch import nn
+
+from isnet.images import to_uint8
+from pipelines.evaluation.work import (
+    Fill,
+    Sample,
+    Summary,
+    load_samples,
+    mean_fill,
+    one_shot,
+    plan_work,
+    progressive,
+    score,
+    summarise,
+)
+from pipelines.report import comparison_grid
+from pipelines.shards import read_manifest
+from pipelines.training.config import TrainConfig
+
+_GRID_ROWS = 4
+_WORK_SEED = 0
+"""Not the run's: runs with different seeds are validated on the same work."""
+
+
+class Validation:
+    """The same held-out images under the same masks, whenever it runs."""
+
+    def __init__(self, config: TrainConfig) -> None:
+        """Choose and load the samples."""
+        manifest = read_manifest(config.data)
+        work = plan_work(config.data, manifest, images=config.validation_images, seed=_WORK_SEED)
+        self._samples = load_samples(config.data, manifest, work)
+        self._reconstruction = config.reconstruction
+
+    def run(self, generator: nn.Module) -> tuple[dict[str, Summary], Image.Image]:
+        """Score the generator beside mean fill; return the summaries and the sample grid."""
+        fills: dict[str, Fill] = {
+            "one_shot": one_shot(generator),
+            "progressive": progressive(generator, self._reconstruction),
+            "mean_fill": mean_fill,
+        }
+        device = next(generator.parameters()).device
+        summaries = {
+            name: summarise(list(score(self._samples, fill, device=device)))
+            for name, fill in fills.items()
+        }
+        return summaries, sample_grid(self._samples[:_GRID_ROWS], fills, device=device)
+
+
+def sample_grid(
+    samples: Sequence[Sample], fills: dict[str, Fill], *, device: torch.device
+) -> Image.Image:
+    """Draw ground truth, corrupted, and each method's composite, one sample a row."""
+    ground_truth = torch.stack([sample.ground_truth for sample in samples])
+    valid = torch.stack([sample.valid for sample in samples])
+    corrupted = torch.where(valid, ground_truth, torch.zeros(()))
+    columns = [ground_truth, torch.where(valid, ground_truth, torch.ones(()))]
+    columns += [fill(corrupted.to(device), valid.to(device)).image.cpu() for fill in fills.values()]
+    pictures = [to_uint8(column) for column in columns]
+    rows = [[column[index] for column in pictures] for index in range(len(samples))]
+    return comparison_grid(rows, ["ground truth", "corrupted", *fills])

@@ -1,0 +1,156 @@
+"""Evaluation: fixed work, honest scores, a table and a picture."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from isnet import metrics
+from isnet.config import InputError
+from isnet.masks import BUCKETS, hole_ratio
+from isnet.network import build_generator
+from isnet.reconstruction import Reconstruction
+from pipelines.evaluation.tables import bucket_table
+from pipelines.evaluation.work import (
+    Sample,
+    Score,
+    WorkItem,
+    load_samples,
+    mean_fill,
+    one_shot,
+    plan_work,
+    score,
+    summarise,
+)
+from pipelines.shards import read_manifest
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def manifest(prepared):
+    return read_manifest(prepared)
+
+
+@pytest.fixture(scope="module")
+def drawn(prepared, manifest):
+    work = plan_work(prepared, manifest, images=12, seed=0)
+    return load_samples(prepared, manifest, work)
+
+
+@pytest.mark.ray
+def test_the_same_seed_gives_the_same_work_and_hash(prepared, manifest):
+    first = plan_work(prepared, manifest, images=12, seed=0)
+    assert first == plan_work(prepared, manifest, images=12, seed=0)
+    other = plan_work(prepared, manifest, images=12, seed=1)
+    assert first.hash != other.hash
+
+
+@pytest.mark.ray
+def test_masks_lie_in_the_bucket_they_are_planned_for(drawn):
+    assert len(drawn) == 12
+    for sample in drawn:
+        low, high = BUCKETS[sample.item.bucket]
+        assert low <= hole_ratio(sample.valid[None]).item() < high
+
+
+@pytest.mark.ray
+def test_only_validation_photographs_are_used(prepared, manifest, drawn):
+    import pyarrow.parquet as pq
+
+    def photos(split):
+        tables = [
+            pq.read_table(f"{prepared}/{shard.path}") for shard in manifest.shards("images", split)
+        ]
+        return {key for table in tables for key in table["key"].to_pylist()}
+
+    used = {sample.item.image for sample in drawn}
+    assert used <= photos("validation")
+    assert not used & photos("train")
+
+
+@pytest.mark.ray
+def test_a_leak_of_the_ground_truth_would_be_seen(drawn):
+    """The method gets the corrupted image alone: a copy of its input scores as zeros would."""
+    seen = []
+
+    def copy(image, valid):
+        seen.append((image, valid))
+        return Reconstruction(image=image, passes=torch.ones(len(image), dtype=torch.int64))
+
+    list(score(drawn, copy, device=CPU))
+    for image, valid in seen:
+        assert not image.masked_select(~valid.expand_as(image)).any()
+
+
+@pytest.mark.ray
+def test_scores_are_those_of_the_rounded_composite(drawn):
+    generator = build_generator(blocks=1, channels=2).eval()
+    scores = list(score(drawn, one_shot(generator), device=CPU, batch_size=5))
+    for sample, entry in zip(drawn, scores, strict=True):
+        truth, valid = sample.ground_truth[None], sample.valid[None]
+        with torch.no_grad():
+            prediction = generator(truth * valid)
+        composite = metrics.round_to_8_bits(torch.where(valid, truth, prediction))
+        assert entry.psnr == pytest.approx(metrics.psnr(composite, truth).item(), abs=1e-3)
+        assert entry.mae == pytest.approx(metrics.mae(composite, truth).item(), abs=1e-5)
+        assert entry.item == sample.item
+
+
+def test_mean_fill_is_the_mean_of_the_known_pixels():
+    image = torch.rand(2, 3, 8, 8)
+    valid = torch.rand(2, 1, 8, 8) > 0.5
+    filled = mean_fill(torch.where(valid, image, torch.zeros(())), valid).image
+    for index in range(2):
+        known = valid[index, 0].numpy()
+        for channel in range(3):
+            plane = image[index, channel].numpy()
+            expected = np.where(known, plane, plane[known].mean())
+            np.testing.assert_allclose(filled[index, channel].numpy(), expected, atol=1e-6)
+
+
+def _entry(psnr, bucket=0):
+    item = WorkItem(image="i", mask="m", turns=0, bucket=bucket)
+    return Score(item=item, psnr=psnr, ssim=0.5, mae=0.01, passes=1)
+
+
+def test_infinite_psnr_is_counted_apart():
+    summary = summarise([_entry(20.0), _entry(math.inf), _entry(30.0)])
+    assert summary.psnr == 25
+    assert summary.infinite == 1
+    assert summary.count == 3
+
+
+def test_only_infinite_psnr_has_no_mean():
+    assert math.isnan(summarise([_entry(math.inf)]).psnr)
+
+
+def test_the_table_has_a_column_for_each_bucket():
+    table = bucket_table({"A": [_entry(20.0), _entry(10.0, 2)], "B": [_entry(math.inf)] * 2})
+    header = table.splitlines()[0]
+    assert "10-20% (1)" in header
+    assert "30-40% (1)" in header
+    assert "20-30%" not in header
+    assert "20.00 / 0.500 / 1.00" in table
+    assert "B 2" in table
+
+
+@pytest.mark.ray
+def test_no_masks_in_any_bucket_is_a_clear_error(prepared, manifest):
+    from dataclasses import replace
+
+    empty = replace(manifest, masks={"train": manifest.masks["train"], "validation": ()})
+    with pytest.raises(InputError, match="no validation mask with a hole ratio"):
+        plan_work(prepared, empty, images=4, seed=0)
+
+
+def test_samples_are_what_score_expects():
+    item = WorkItem(image="i", mask="m", turns=0, bucket=0)
+    sample = Sample(
+        item=item, ground_truth=torch.rand(3, 16, 16), valid=torch.rand(1, 16, 16) > 0.5
+    )
+    (entry,) = score([sample], mean_fill, device=CPU)
+    assert entry.passes == 0

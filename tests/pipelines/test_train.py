@@ -1,0 +1,153 @@
+"""Training end to end: Ray Data streams, Ray Train trains, MLflow records."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from mlflow.tracking import MlflowClient
+from safetensors.torch import load_file
+
+from isnet.checkpoint import load_generator, save_generator
+from isnet.config import DiscriminatorConfig, GeneratorConfig, InputError, LossConfig
+from isnet.network import generator_from_config
+from pipelines import train
+from pipelines.tracking.runs import TrackingConfig
+from pipelines.training.config import TrainConfig, smoke
+
+SMALL = GeneratorConfig(blocks=1, channels=2)
+
+
+@pytest.fixture
+def config(prepared, tracking_uri, tmp_path):
+    """Two workers, four steps, every term of Eq. 4 with the random extractor."""
+    return train.resolve(
+        replace(
+            smoke(),
+            data=prepared,
+            output=str(tmp_path / "runs"),
+            name="first",
+            steps=4,
+            workers=2,
+            batch_size=4,
+            generator=SMALL,
+            discriminator=DiscriminatorConfig(channels=2),
+            loss=LossConfig(preset="eq4", extractor="random"),
+            log_every=2,
+            validate_every=4,
+            validation_images=8,
+            checkpoint_every=2,
+            tracking=TrackingConfig(uri=tracking_uri),
+        )
+    )
+
+
+def _history(config: TrainConfig, key: str) -> list[tuple[int, float]]:
+    client = MlflowClient(config.tracking.uri)
+    run_id = json.loads((Path(config.output) / "first" / "run.json").read_text())["run_id"]
+    return sorted((entry.step, entry.value) for entry in client.get_metric_history(run_id, key))
+
+
+@pytest.mark.ray
+def test_a_run_leaves_a_model_a_record_and_says_when_it_has_finished(config):
+    run = train.fit(config)
+    assert not load_generator(run.model).training
+    _assert_recorded(config, run)
+    _assert_finished_says_so(config)
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_an_interrupted_run_ends_exactly_like_an_undisturbed_one(config):
+    straight = train.fit(config)
+    second = replace(config, name="second")
+    train.fit(replace(second, steps=2))
+    resumed = train.fit(second)
+    ours, theirs = (
+        load_file(Path(run.model) / "generator.safetensors") for run in (resumed, straight)
+    )
+    assert all(torch.equal(ours[name], tensor) for name, tensor in theirs.items())
+
+
+def _assert_recorded(config, run):
+    """MLflow holds every term by step, validations, samples, tags and the registered model."""
+    for term in ("l1", "adversarial", "perceptual", "style", "feature_matching", "discriminator"):
+        assert [step for step, _ in _history(config, f"train/{term}")] == [2, 4]
+    assert [step for step, _ in _history(config, "validation/progressive/psnr")] == [4]
+    client = MlflowClient(config.tracking.uri)
+    record = client.get_run(run.run_id)
+    assert record.info.status == "FINISHED"
+    assert record.data.params["optimizer.generator_lr"] == str(config.optimizer.generator_lr)
+    assert record.data.tags["extractor"] == "vgg16 random substitute"
+    assert len(record.data.tags["data_hash"]) == 64
+    assert any(item.path.endswith(".png") for item in client.list_artifacts(run.run_id, "images"))
+    versions = client.search_model_versions("name = 'isnet'")
+    assert {version.run_id for version in versions} >= {run.run_id}
+
+
+def _assert_finished_says_so(config):
+    before = len(MlflowClient(config.tracking.uri).search_model_versions("name = 'isnet'"))
+    assert train.fit(config).finished
+    assert len(MlflowClient(config.tracking.uri).search_model_versions("name = 'isnet'")) == before
+
+
+@pytest.mark.ray
+def test_a_loss_that_is_not_finite_ends_the_run_with_its_name(config):
+    broken = replace(
+        config, workers=1, loss=LossConfig(preset="table2-row1", l1=1e38, adversarial=1e38)
+    )
+    broken = replace(broken, optimizer=replace(broken.optimizer, generator_lr=1e30))
+    with pytest.raises(InputError, match=r"loss term '\w+' is (nan|inf|-inf) at step"):
+        train.fit(broken)
+    run_id = json.loads((Path(config.output) / "first" / "run.json").read_text())["run_id"]
+    assert MlflowClient(config.tracking.uri).get_run(run_id).info.status == "FAILED"
+
+
+@pytest.mark.ray
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"data": "/none"}, "/none does not exist; run pipelines/prepare.py"),
+        ({"init_from": "/none"}, "no checkpoint at /none"),
+        ({"loss": LossConfig(extractor="vgg19")}, "no vgg19 weights"),
+        ({"batch_size": 400, "workers": 1}, "fewer than one batch of 400"),
+    ],
+)
+def test_what_cannot_work_is_found_before_training(config, change, message):
+    with pytest.raises(InputError, match=message):
+        train.fit(replace(config, **change))
+
+
+@pytest.mark.ray
+def test_starting_from_another_design_is_refused(config, tmp_path):
+    other = GeneratorConfig(design="base", blocks=1, channels=2)
+    (tmp_path / "base").mkdir()
+    save_generator(tmp_path / "base", generator_from_config(other), other)
+    with pytest.raises(InputError, match=r"'design': 'base'.*but the run trains.*'isnet'"):
+        train.fit(replace(config, init_from=str(tmp_path / "base")))
+
+
+def test_dry_run_prints_the_configuration_and_stops(capsys, tmp_path):
+    arguments = ["smoke", "--data", "nowhere", "--output", str(tmp_path), "--dry-run"]
+    train.main([*arguments, "--loss.preset", "table1-row3", "--loss.style", "5"])
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["loss"]["preset"] == "table1-row3"
+    assert printed["loss"]["style"] == 5
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["other"], "unknown preset 'other'; choose one of smoke, places2, celeba"),
+        (["smoke", "--loss.preset", "eq6"], "unknown loss preset 'eq6'; choose one of eq4"),
+        (["smoke", "--workers", "3"], "batch_size is .* 3 workers cannot share"),
+        (["smoke", "--tracking.uri", "ftp://x"], "tracking URI 'ftp://x' is of no known kind"),
+    ],
+)
+def test_mistakes_on_the_command_line_are_named(arguments, message):
+    with pytest.raises(InputError, match=message):
+        train.main([*arguments, "--dry-run"])

@@ -1,0 +1,73 @@
+"""The folder of a run: names, resuming, changed configurations."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from isnet.config import InputError
+from pipelines.training.config import PRESETS, smoke
+from pipelines.training.runs import open_run_folder
+
+
+@pytest.fixture
+def config(tmp_path):
+    return replace(smoke(), output=str(tmp_path), name="first", steps=10)
+
+
+def test_without_a_name_a_new_run_is_planned(config):
+    run = open_run_folder(replace(config, name=None))
+    assert run.config.name.startswith("isnet-")
+    assert run.location.endswith(run.config.name)
+    assert not run.finished
+
+
+def test_an_unfinished_run_is_found_again(config):
+    open_run_folder(config).save(state="running", run_id="abc")
+    again = open_run_folder(config)
+    assert again.run_id == "abc"
+    assert not again.finished
+
+
+def test_a_finished_run_says_so_unless_more_steps_are_asked_for(config):
+    open_run_folder(config).save(state="finished", run_id="abc")
+    assert open_run_folder(config).finished
+    assert not open_run_folder(replace(config, steps=20)).finished
+
+
+def test_another_configuration_is_refused_by_field(config):
+    open_run_folder(config).save(state="running", run_id="abc")
+    changed = replace(config, batch_size=16, optimizer=replace(config.optimizer, generator_lr=0.5))
+    with pytest.raises(InputError, match=r"batch_size was 8, now 16; optimizer.generator_lr was"):
+        open_run_folder(changed)
+
+
+def test_what_does_not_change_the_outcome_may_change(config):
+    open_run_folder(config).save(state="running", run_id="abc")
+    open_run_folder(replace(config, log_every=1, keep_checkpoints=9))
+
+
+def test_a_damaged_run_file_is_a_clear_error(config, tmp_path):
+    (tmp_path / "first").mkdir()
+    (tmp_path / "first" / "run.json").write_text("{")
+    with pytest.raises(InputError, match=r"run.json is damaged; choose another --name"):
+        open_run_folder(config)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_preset_is_a_valid_configuration(name):
+    assert PRESETS[name]().steps > 0
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"batch_size": 9}, "batch_size is 9, which 2 workers cannot share evenly"),
+        ({"steps": 0}, "steps is 0; it must be at least 1"),
+        ({"cpus_per_worker": 0}, "cpus_per_worker is 0"),
+    ],
+)
+def test_impossible_configurations_are_refused(change, message):
+    with pytest.raises(InputError, match=message):
+        replace(smoke(), **change)

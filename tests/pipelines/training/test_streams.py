@@ -1,0 +1,188 @@
+"""The training stream: every row once an epoch, alike for a seed, exact from any step on."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import ray
+
+from isnet.config import InputError
+from isnet.masks import decode_hole
+from pipelines.shards import SCHEMAS, encode_shard, read_manifest
+from pipelines.training.streams import (
+    MaskBank,
+    RowGroup,
+    TrainStream,
+    epoch_units,
+    read_mask_bank,
+    read_unit,
+    steps_per_epoch,
+)
+
+pytestmark = pytest.mark.ray
+
+SIZE = 16
+ROWS = (100, 70, 33)
+
+
+def _jpeg(value):
+    from isnet.images import encode_jpeg
+
+    picture = np.full((SIZE, SIZE, 3), value, dtype=np.uint8)
+    picture[:, : SIZE // 2] //= 2  # not its own mirror image
+    return encode_jpeg(picture)
+
+
+@pytest.fixture(scope="module")
+def row_groups(tmp_path_factory):
+    """Three shards, five row groups, 203 rows, keys `shard/row`."""
+    folder = tmp_path_factory.mktemp("shards")
+    groups = []
+    for index, rows in enumerate(ROWS):
+        columns = {
+            "key": [f"{index}/{row}" for row in range(rows)],
+            "image": [_jpeg(row) for row in range(rows)],
+        }
+        assert set(columns) == set(SCHEMAS["images"].names)
+        file = folder / f"{index:05d}.parquet"
+        file.write_bytes(encode_shard("images", columns, {}))
+        groups += [
+            RowGroup(file=str(file), index=number, rows=min(64, rows - 64 * number))
+            for number in range(-(-rows // 64))
+        ]
+    return groups
+
+
+@pytest.fixture(scope="module")
+def masks(ray_session):
+    rng = np.random.default_rng(0)
+    return ray.put(MaskBank.pack(rng.random((7, SIZE, SIZE)) < 0.3))
+
+
+def _stream(row_groups, masks, *, rank=0, world_size=1, batch_size=8, seed=0):
+    return TrainStream(
+        row_groups=row_groups,
+        masks=masks,
+        batch_size=batch_size,
+        rank=rank,
+        world_size=world_size,
+        seed=seed,
+    )
+
+
+def _keys(stream, start, stop):
+    return [key for batch in stream.batches(start, stop) for key in batch["key"]]
+
+
+@pytest.mark.parametrize("world_size", [1, 2, 3])
+def test_ranks_see_disjoint_rows_and_together_every_row_once(row_groups, world_size):
+    batch_size = 6
+    per_epoch = steps_per_epoch(row_groups, batch_size)
+    local = per_epoch * batch_size // world_size
+    seen = Counter()
+    for rank in range(world_size):
+        units = epoch_units(row_groups, seed=0, epoch=3, low=rank * local, high=(rank + 1) * local)
+        for unit in units:
+            seen.update((unit.file, unit.row_group, row) for row in range(unit.low, unit.high))
+    assert set(seen.values()) == {1}
+    # All rows but for a last incomplete global batch.
+    assert len(seen) == per_epoch * batch_size
+    assert sum(ROWS) - len(seen) < batch_size
+
+
+def test_an_epoch_gives_every_row_once_across_ranks(row_groups, masks):
+    per_epoch = steps_per_epoch(row_groups, 8)
+    ranks = [
+        _keys(_stream(row_groups, masks, rank=rank, world_size=2), 0, per_epoch)
+        for rank in range(2)
+    ]
+    assert not set(ranks[0]) & set(ranks[1])
+    together = Counter(ranks[0] + ranks[1])
+    assert set(together.values()) == {1}
+    assert len(together) == per_epoch * 8
+
+
+def test_the_order_repeats_for_a_seed_and_differs_between_epochs_and_seeds(row_groups, masks):
+    per_epoch = steps_per_epoch(row_groups, 8)
+    first = _keys(_stream(row_groups, masks), 0, 2 * per_epoch)
+    assert first == _keys(_stream(row_groups, masks), 0, 2 * per_epoch)
+    half = 8 * per_epoch
+    assert first[:half] != first[half:]
+    assert first[:half] != _keys(_stream(row_groups, masks, seed=1), 0, per_epoch)
+
+
+def test_resuming_in_the_middle_gives_the_same_batches(row_groups, masks):
+    stream = _stream(row_groups, masks, rank=1, world_size=2)
+    straight = list(stream.batches(0, 60))
+    resumed = list(stream.batches(37, 60))
+    assert len(straight) == 60
+    for expected, batch in zip(straight[37:], resumed, strict=True):
+        assert all(np.array_equal(expected[name], batch[name]) for name in expected)
+
+
+def test_batches_have_the_promised_types(row_groups, masks):
+    batch = next(iter(_stream(row_groups, masks).batches(0, 1)))
+    assert batch["image"].shape == (8, SIZE, SIZE, 3)
+    assert batch["image"].dtype == np.uint8
+    assert batch["hole"].shape == (8, SIZE, SIZE)
+    assert batch["hole"].dtype == bool
+    assert batch["decoded"].all()
+
+
+def test_images_are_flipped_and_masks_turned_at_random(row_groups, masks):
+    batches = list(_stream(row_groups, masks).batches(0, 20))
+    images = np.concatenate([batch["image"] for batch in batches]).astype(int)
+    darker_left = images[:, :, 0].mean(axis=(1, 2)) < images[:, :, -1].mean(axis=(1, 2))
+    assert 0.3 < darker_left.mean() < 0.7
+    holes = {hole.tobytes() for batch in batches for hole in batch["hole"]}
+    assert 7 < len(holes) <= 7 * 8
+    bank = ray.get(masks)
+    turned = {
+        np.rot90(hole, k=turns).tobytes()
+        for index in range(len(bank))
+        for hole in (bank.hole(index), bank.hole(index)[:, ::-1])
+        for turns in range(4)
+    }
+    assert holes <= turned
+
+
+def test_a_damaged_row_is_replaced_by_its_neighbour_and_counted(tmp_path, masks):
+    columns = {"key": ["a", "b", "c"], "image": [_jpeg(10), b"not a picture", _jpeg(200)]}
+    file = tmp_path / "00000.parquet"
+    file.write_bytes(encode_shard("images", columns, {}))
+    unit = {"file": [str(file)], "row_group": [0], "epoch": [0], "low": [0], "high": [3]}
+    batch = read_unit(unit, masks=masks, seed=0)
+    assert sorted(batch["key"]) == ["a", "b", "c"]
+    assert dict(zip(batch["key"], batch["decoded"], strict=True)) == {
+        "a": True,
+        "b": False,
+        "c": True,
+    }
+
+
+def test_too_few_images_for_a_batch_is_a_clear_error(row_groups):
+    with pytest.raises(InputError, match="203 images, fewer than one batch of 300"):
+        steps_per_epoch(row_groups, 300)
+
+
+def test_packed_masks_come_back(ray_session):
+    holes = np.random.default_rng(1).random((5, 12, 13)) < 0.5
+    bank = MaskBank.pack(holes)
+    assert len(bank) == 5
+    assert all(np.array_equal(bank.hole(index), holes[index]) for index in range(5))
+
+
+def test_the_bank_keeps_the_order_of_the_shards(prepared):
+    manifest = read_manifest(prepared)
+    expected = [
+        decode_hole(mask)
+        for shard in manifest.shards("masks", "train")
+        for mask in pq.read_table(f"{prepared}/{shard.path}")["mask"].to_pylist()
+    ]
+    for _ in range(3):
+        bank = read_mask_bank(prepared, manifest, "train")
+        assert len(bank) == len(expected)
+        assert all(np.array_equal(bank.hole(i), hole) for i, hole in enumerate(expected))
