@@ -57,9 +57,16 @@ $(INSTALLED): pyproject.toml constraints.txt
 
 .PHONY: demo
 demo: setup  ## Prepare the sample photographs, train on them, show what was learned
-	$(BIN)/python pipelines/prepare.py --photos samples --output data/demo --size 64
+	$(BIN)/python pipelines/prepare.py --photos samples --output data/demo --size 64 \
+	    --crops-per-photo 48 --validation-percent 20 --generated-masks 600
 	$(BIN)/python pipelines/train.py smoke --data data/demo --name demo
-	$(BIN)/python pipelines/evaluate.py --checkpoint runs/demo --data data/demo
+	$(BIN)/python pipelines/evaluate.py --checkpoint runs/demo/model --data data/demo \
+	    --output runs/demo/evaluation --images 96 --untrained
+	@echo
+	@echo 'The picture:        runs/demo/evaluation/evaluation.png'
+	@echo 'Curves and samples: $(BIN)/mlflow ui --backend-store-uri sqlite:///mlflow.db'
+	@echo 'Your photographs:   $(BIN)/python pipelines/prepare.py --photos FOLDER --output data/mine'
+	@echo '                    $(BIN)/python pipelines/train.py places2 --data data/mine --name mine'
 
 .PHONY: lint
 lint: setup  ## Check style and format (ruff)

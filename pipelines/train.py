@@ -55,6 +55,7 @@ def main(argv: Sequence[str]) -> None:
 
 def resolve(config: TrainConfig) -> TrainConfig:
     """Make every path absolute, since workers have other working directories."""
+    require_absolute("--data", config.data)
     require_absolute("--output", config.output)
     require_absolute("--tracking.uri", config.tracking.uri)
     tracking = replace(config.tracking, uri=resolve_uri(config.tracking.uri))

@@ -6,6 +6,7 @@ there is one, so that a replaced worker and a rerun command go on where the run 
 
 from __future__ import annotations
 
+import logging
 import os
 import tempfile
 import warnings
@@ -66,6 +67,8 @@ def train_worker(settings: dict[str, Job]) -> str | None:
 
     """
     job = settings["job"]
+    # It repeats every report on the terminal, whatever the run's own log level.
+    logging.getLogger("ray.train.v2._internal.execution.context").setLevel(logging.WARNING)
     # The option's successor is unknown to the older releases of PyTorch that we support.
     warnings.filterwarnings("ignore", message=r".*broadcast_buffers.*", category=FutureWarning)
     context = ray.train.get_context()
