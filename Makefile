@@ -61,7 +61,7 @@ demo: setup  ## Prepare the sample photographs, train on them, show what was lea
 	    --crops-per-photo 48 --validation-percent 20 --generated-masks 600
 	$(BIN)/python pipelines/train.py smoke --data data/demo --name demo
 	$(BIN)/python pipelines/evaluate.py --checkpoint runs/demo/model --data data/demo \
-	    --output runs/demo/evaluation --images 96 --untrained
+	    --output runs/demo/evaluation --images 96 --reconstruction.kernel-size 5 --untrained --min-gain 3
 	@echo
 	@echo 'The picture:        runs/demo/evaluation/evaluation.png'
 	@echo 'Curves and samples: $(BIN)/mlflow ui --backend-store-uri sqlite:///mlflow.db'

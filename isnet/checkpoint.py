@@ -10,11 +10,7 @@ A directory holds
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -26,7 +22,7 @@ from torch import Tensor, nn
 
 from isnet.config import GeneratorConfig, InputError
 from isnet.network import generator_from_config
-from isnet.published import infer_config, our_names, read_published
+from isnet.published import first_line, infer_config, our_names, read_published
 
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "generator.safetensors"
@@ -46,7 +42,7 @@ def save_generator(
     """Write `config.json` and `generator.safetensors` into an existing directory.
 
     Args:
-        directory: where to write; see `new_directory` for an atomic one.
+        directory: where to write.
         generator: a generator built from `config`.
         config: what to build it from again.
         about: JSON-able facts to keep beside it (run, data hash, metrics).
@@ -97,14 +93,39 @@ def read_generator(path_or_name: str | Path) -> tuple[nn.Module, GeneratorConfig
 
 
 def read_config(directory: str | Path) -> GeneratorConfig:
-    """Read the generator's configuration from a checkpoint directory."""
-    return GeneratorConfig(**_read_config_file(Path(directory))["generator"])
+    """Read the generator's configuration from a checkpoint directory.
+
+    Raises:
+        InputError: no checkpoint there, or one whose configuration is damaged; names the field.
+
+    """
+    given = _read_section(Path(directory), "generator")
+    path = Path(directory) / CONFIG_FILE
+    _require_fields(given, path)
+    try:
+        return GeneratorConfig(**given)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+
+
+def _require_fields(given: Mapping[str, Any], path: Path) -> None:
+    """Refuse missing and unknown fields of a generator's configuration, and wrong types."""
+    default = asdict(GeneratorConfig())
+    for kind, names in (
+        ("lacks", default.keys() - given.keys()),
+        ("has the unknown", given.keys() - default.keys()),
+    ):
+        if names:
+            raise InputError(f"{path}: its 'generator' {kind} {_shortened(sorted(names))}")
+    for name, value in given.items():
+        if type(value) is not type(default[name]):
+            wanted = type(default[name]).__name__
+            raise InputError(f"{path}: its generator's {name} is {value!r}; it must be {wanted}")
 
 
 def read_about(directory: str | Path) -> dict[str, Any]:
     """Read the facts that `save_generator` was asked to keep."""
-    about: dict[str, Any] = _read_config_file(Path(directory))["about"]
-    return about
+    return _read_section(Path(directory), "about")
 
 
 def save_training_state(directory: str | Path, state: Mapping[str, Any]) -> None:
@@ -125,32 +146,16 @@ def load_training_state(directory: str | Path) -> dict[str, Any]:
     try:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged file fails in many ways
-        raise InputError(f"{path} cannot be read ({_first_line(error)}); remove it") from error
+        raise InputError(f"{path} cannot be read ({first_line(error)}); remove it") from error
     return state
 
 
-@contextmanager
-def new_directory(target: str | Path) -> Iterator[Path]:
-    """Write a directory under a temporary name; it takes `target`'s place once complete."""
-    target = Path(target)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
-    try:
-        yield temporary
-        temporary.chmod(0o755)
-        _replace(temporary, target)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-
-
-def _replace(source: Path, target: Path) -> None:
-    """Rename a directory over another; a crash in between leaves the old one as `.old`."""
-    old = target.with_name(f".{target.name}.old")
-    shutil.rmtree(old, ignore_errors=True)
-    if target.exists():
-        os.replace(target, old)
-    os.replace(source, target)
-    shutil.rmtree(old, ignore_errors=True)
+def _read_section(directory: Path, name: str) -> dict[str, Any]:
+    """Read one of the mappings in `config.json`."""
+    section = _read_config_file(directory).get(name)
+    if not isinstance(section, dict):
+        raise InputError(f"{directory / CONFIG_FILE} has no mapping {name!r}; is the copy intact?")
+    return section
 
 
 def _read_config_file(directory: Path) -> dict[str, Any]:
@@ -160,9 +165,11 @@ def _read_config_file(directory: Path) -> dict[str, Any]:
         hint = f"; did you mean {inner.parent}?" if inner else ""
         raise InputError(f"{directory} is no checkpoint: it has no {CONFIG_FILE}{hint}")
     try:
-        content: dict[str, Any] = json.loads(path.read_text())
-    except json.JSONDecodeError as error:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:  # of the JSON, or of bytes that are no text
         raise InputError(f"{path} is not valid JSON ({error}); is the copy complete?") from error
+    if not isinstance(content, dict):
+        raise InputError(f"{path} holds a {type(content).__name__}, not a checkpoint's mapping")
     if content.get("format") != _FORMAT or content.get("version") != _VERSION:
         found = f"{content.get('format')} version {content.get('version')}"
         raise InputError(f"{path} is of {found}; this release reads {_FORMAT} version {_VERSION}")
@@ -175,7 +182,7 @@ def _read_weights(path: Path) -> dict[str, Tensor]:
     try:
         return load_file(path)
     except SafetensorError as error:
-        raise InputError(f"{path} cannot be read ({_first_line(error)})") from error
+        raise InputError(f"{path} cannot be read ({first_line(error)})") from error
 
 
 def _load_state(generator: nn.Module, state: Mapping[str, Tensor], *, source: Path) -> None:
@@ -209,7 +216,3 @@ def _state(generator: nn.Module) -> dict[str, Tensor]:
 
 def _shortened(names: list[str]) -> str:
     return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0]

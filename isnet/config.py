@@ -10,6 +10,10 @@ Initialisation = Literal["normal", "orthogonal"]
 Extractor = Literal["vgg16", "vgg19", "random"]
 
 
+SIZE_MULTIPLE = 16
+"""What a generator's height and width must be divisible by."""
+
+
 class InputError(ValueError):
     """A mistake in what the user gave; the message names the value and the fix.
 

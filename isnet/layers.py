@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import torch
 from torch import Tensor, nn
+from torch.nn import functional
 from torch.nn.utils.parametrizations import spectral_norm
 
 Activation = Callable[[], nn.Module]
@@ -13,6 +15,22 @@ Activation = Callable[[], nn.Module]
 def leaky_relu() -> nn.Module:
     """Leaky ReLU of the base models and the discriminator, slope 0.2."""
     return nn.LeakyReLU(0.2)
+
+
+class _SpectralConv(nn.Conv2d):
+    """Convolution whose weight is normalised in its own precision, whatever autocast is on.
+
+    On a GPU, autocast would run the power iteration in bfloat16, and the network that is trained
+    would not be the one that is exported.
+    """
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Convolve: (B, C, H, W) -> (B, C', H', W')."""
+        with torch.autocast(features.device.type, enabled=False):
+            weight = self.weight
+        return functional.conv2d(
+            features, weight, self.bias, self.stride, self.padding, self.dilation, self.groups
+        )
 
 
 def sn_conv(
@@ -28,7 +46,7 @@ def sn_conv(
     """Spectrally normalised convolution, zero padding that keeps the size at stride 1."""
     if padding is None:
         padding = dilation * (kernel_size // 2)
-    conv = nn.Conv2d(
+    conv = _SpectralConv(
         in_channels,
         out_channels,
         kernel_size,

@@ -11,7 +11,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from isnet.config import Design, GeneratorConfig, InputError
+from isnet.config import SIZE_MULTIPLE, Design, GeneratorConfig, InputError
 from isnet.layers import (
     Activation,
     BilinearUpsample,
@@ -23,7 +23,6 @@ from isnet.layers import (
 )
 
 PHASES = 4
-SIZE_MULTIPLE = 16
 
 
 class Stem(nn.Module):
@@ -220,6 +219,9 @@ def _normed(conv: nn.Module, channels: int) -> list[nn.Module]:
 
 
 def _to_unit_range(logits: Tensor) -> Tensor:
+    # Under autocast the logits are bfloat16, whose steps near 1 are coarser than 8-bit levels.
+    if logits.dtype in (torch.bfloat16, torch.float16):
+        logits = logits.float()
     return (torch.tanh(logits) + 1) / 2
 
 

@@ -71,17 +71,17 @@ def read_published(path: str) -> Mapping[str, Tensor]:
     """Read the generator's state from a published file, weights only.
 
     Raises:
-        InputError: not such a file, or one without a generator.
+        InputError: not such a file, an empty or truncated one, or one without a generator.
+        OSError: a file that may not be read.
 
     """
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, EOFError):
+    except OSError:
         raise
     except Exception as error:  # torch raises many kinds for a file that is not its own
-        reason = str(error).splitlines()[0]
         raise InputError(
-            f"{path} is not a checkpoint file that torch can read: {reason}"
+            f"{path} is not a checkpoint file that torch can read: {first_line(error)}"
         ) from error
     if not isinstance(content, dict) or not isinstance(content.get("generator"), dict):
         raise InputError(
@@ -89,6 +89,11 @@ def read_published(path: str) -> Mapping[str, Tensor]:
             "or a checkpoint directory"
         )
     return content["generator"]
+
+
+def first_line(error: Exception) -> str:
+    """Return the first line of an error's message, or its type where it has none."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 def infer_config(state: Mapping[str, Tensor]) -> GeneratorConfig:

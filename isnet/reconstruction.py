@@ -12,12 +12,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from isnet.config import InputError, ReconstructionConfig
+from isnet.config import SIZE_MULTIPLE, InputError, ReconstructionConfig
 from isnet.masks import dilate_valid, hole_ratio
 
 Generator = Callable[[Tensor], Tensor]
-
-_SIZE_MULTIPLE = 16
 
 
 @dataclass(frozen=True)
@@ -102,7 +100,7 @@ def _fill(generator: Generator, image: Tensor, valid: Tensor) -> Tensor:
     # Not a product: whatever stands in the hole may be NaN.
     corrupted = torch.where(valid, image, torch.zeros_like(image))
     height, width = image.shape[-2:]
-    prediction = generator(pad_to_multiple(corrupted, _SIZE_MULTIPLE))[..., :height, :width]
+    prediction = generator(pad_to_multiple(corrupted, SIZE_MULTIPLE))[..., :height, :width]
     return torch.where(valid, image, prediction.to(image.dtype))
 
 

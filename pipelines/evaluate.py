@@ -1,33 +1,33 @@
 """Measure a checkpoint on held-out images under seeded masks: a table and a picture.
 
-    python pipelines/evaluate.py --checkpoint runs/demo/model --data data/demo
+    python pipelines/evaluate.py --checkpoint runs/demo/model --data data/demo --untrained
 
-The checkpoint is a directory of ours, an authors' .pth file, or a registered model
-(models:/isnet/1). One-shot and progressive reconstruction stand beside filling the hole with the
-mean of the known pixels, which any model has to beat; --untrained adds the network as it was
-before training.
+The checkpoint is a directory of ours or an authors' .pth file, as a local path or a URI (s3://...),
+or a registered model (models:/isnet/1). One-shot and progressive reconstruction stand beside
+filling the hole with the mean of the known pixels, which any model has to beat; --untrained adds
+the network as it was before training, and --min-gain makes a check of it.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
-from isnet.checkpoint import read_about, read_generator
-from isnet.config import GeneratorConfig, InputError, ReconstructionConfig
-from isnet.initialisation import new_generator
+from isnet.config import InputError, ReconstructionConfig
 from isnet.masks import bucket_name
 from pipelines.cli import parse, run_main
+from pipelines.evaluation.model import Model, load_model, untrained_generator
 from pipelines.evaluation.tables import Scores, bucket_table, buckets_of, draw_passes, in_bucket
 from pipelines.evaluation.work import (
     Fill,
     Sample,
     Score,
+    Work,
     load_samples,
     mean_fill,
     one_shot,
@@ -36,15 +36,23 @@ from pipelines.evaluation.work import (
     score,
     summarise,
 )
-from pipelines.shards import read_manifest
-from pipelines.storage import require_absolute
-from pipelines.tracking.registry import fetch_registered, is_registered
-from pipelines.tracking.runs import TrackingConfig, finish_run, log_artifacts, open_run
+from pipelines.shards import Manifest, read_manifest
+from pipelines.storage import absolute, is_uri, printable, require_absolute
+from pipelines.tracking.runs import (
+    TrackingConfig,
+    finish_run,
+    git_commit,
+    log_artifacts,
+    open_run,
+)
 from pipelines.tracking.server import resolve_uri
 from pipelines.tracking.tracker import Tracker
 
 TABLE = "evaluation.md"
 PICTURE = "evaluation.png"
+
+MEAN_FILL, UNTRAINED, ONE_SHOT, PRA = "mean fill", "untrained, one-shot", "one-shot", "PRA"
+"""The methods, as the table names them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,9 +60,9 @@ class EvaluateConfig:
     """What is measured on what."""
 
     checkpoint: str
-    """Checkpoint directory, an authors' .pth file, or models:/NAME/VERSION."""
+    """Checkpoint directory or an authors' .pth file, a path or URI; or models:/NAME/VERSION."""
     data: str
-    """Prepared data set; its validation split is used."""
+    """Prepared data set, a folder or a URI; its validation split is used."""
     output: str = "evaluation"
     """Local folder for the table and the picture."""
     images: int = 256
@@ -63,6 +71,8 @@ class EvaluateConfig:
     """Seed of which mask lies on which image."""
     untrained: bool = False
     """Also measure the network as it was before training (needs a checkpoint of ours)."""
+    min_gain: float | None = None
+    """Fail, exit code 1, unless PRA beats the untrained network by this many dB of PSNR."""
     reconstruction: ReconstructionConfig = field(default_factory=ReconstructionConfig)
     """The progressive reconstruction."""
     tracking: TrackingConfig = field(default_factory=TrackingConfig)
@@ -72,73 +82,49 @@ class EvaluateConfig:
         """Reject what could not run."""
         if self.images < 1:
             raise InputError(f"images is {self.images}; it must be at least 1")
+        if self.min_gain is not None and not self.untrained:
+            raise InputError("--min-gain compares with the untrained network; add --untrained")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Model:
-    """A loaded checkpoint."""
-
-    location: str
-    generator: nn.Module
-    config: GeneratorConfig
-    about: dict[str, Any]
-    """Facts that training kept beside the weights; empty for an authors' file."""
-
-
-def main(argv: Sequence[str]) -> None:
-    """Parse the command line, measure, write and log the outcome."""
-    config = parse(EvaluateConfig, argv, description=__doc__)
-    require_absolute("--output", config.output)
-    require_absolute("--tracking.uri", config.tracking.uri)
+def main(argv: Sequence[str]) -> int:
+    """Parse the command line, measure, write and log the outcome; 1 where the gain is too small."""
+    config = resolve(parse(EvaluateConfig, argv, description=__doc__))
     manifest = read_manifest(config.data)
+    model = load_model(config.checkpoint, tracking_uri=config.tracking.uri)
+    methods = _methods(config, model)
     work = plan_work(config.data, manifest, images=config.images, seed=config.seed)
     samples = load_samples(config.data, manifest, work)
-    model = _load(config)
-    scores = _measure(samples, _methods(config, model))
-    report = _report(config, model, scores, (manifest.hash, work.hash))
+    scores = _measure(samples, methods)
+    report = _report(config, model, scores, manifest, work)
     print(report)
     _write(config, model, samples, report)
-    _track(config, model, scores)
-    print(f"table:    {Path(config.output).absolute() / TABLE}")
-    print(f"picture:  {Path(config.output).absolute() / PICTURE}")
+    _track(config, model, scores, {"data_hash": manifest.hash, "work_hash": work.hash})
+    print(f"table:    {Path(config.output) / TABLE}")
+    print(f"picture:  {Path(config.output) / PICTURE}")
+    return _verdict(config, scores)
 
 
-def _load(config: EvaluateConfig) -> Model:
-    location = config.checkpoint
-    if is_registered(location):
-        path = fetch_registered(config.tracking.uri, location)
-    else:
-        path = Path(location)
-    generator, generator_config = read_generator(path)
-    about = read_about(path) if path.is_dir() else {}
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    return Model(
-        location=location, generator=generator.to(device), config=generator_config, about=about
+def resolve(config: EvaluateConfig) -> EvaluateConfig:
+    """Make paths absolute, so that the record of the evaluation says where everything was."""
+    require_absolute("--output", config.output)
+    require_absolute("--tracking.uri", config.tracking.uri)
+    if is_uri(config.output):
+        raise InputError(f"--output {printable(config.output)} is a URI; give a local folder")
+    return replace(
+        config,
+        data=absolute(config.data),
+        output=absolute(config.output),
+        tracking=replace(config.tracking, uri=resolve_uri(config.tracking.uri)),
     )
 
 
 def _methods(config: EvaluateConfig, model: Model) -> dict[str, Fill]:
-    methods: dict[str, Fill] = {"mean fill": mean_fill}
+    methods: dict[str, Fill] = {MEAN_FILL: mean_fill}
     if config.untrained:
-        methods["untrained, one-shot"] = one_shot(_untrained(model))
-    methods["one-shot"] = one_shot(model.generator)
-    methods["PRA"] = progressive(model.generator, config.reconstruction)
+        methods[UNTRAINED] = one_shot(untrained_generator(model))
+    methods[ONE_SHOT] = one_shot(model.generator)
+    methods[PRA] = progressive(model.generator, config.reconstruction)
     return methods
-
-
-def _untrained(model: Model) -> nn.Module:
-    run = model.about.get("config")
-    if run is None:
-        raise InputError(
-            f"{model.location} does not say how it was initialised; leave --untrained away"
-        )
-    generator = new_generator(
-        model.config,
-        seed=run["seed"],
-        initialisation=run["optimizer"]["initialisation"],
-        init_std=run["optimizer"]["init_std"],
-    )
-    return generator.eval().to(next(model.generator.parameters()).device)
 
 
 def _measure(samples: Sequence[Sample], methods: dict[str, Fill]) -> Scores:
@@ -150,14 +136,17 @@ def _measure(samples: Sequence[Sample], methods: dict[str, Fill]) -> Scores:
     return scores
 
 
-def _report(config: EvaluateConfig, model: Model, scores: Scores, hashes: tuple[str, str]) -> str:
-    data_hash, work_hash = hashes
+def _report(
+    config: EvaluateConfig, model: Model, scores: Scores, manifest: Manifest, work: Work
+) -> str:
+    left_out = ", ".join(bucket_name(bucket) for bucket in work.without_masks)
     return (
         f"# {model.location}\n\n{bucket_table(scores)}\n"
         "Columns are hole ratios, with the number of images. Measured on the composite, rounded "
         "to 8 bits, per image, then averaged. "
-        f"Data {data_hash[:12]}, work {work_hash} (seed {config.seed}); trained on features of: "
-        f"{model.about.get('extractor', 'unknown')}.\n"
+        + (f"Left out, for want of validation masks: {left_out}. " if left_out else "")
+        + f"Data {manifest.hash[:12]}, work {work.hash} (seed {config.seed}); trained on features "
+        f"of: {model.about.get('extractor', 'unknown')}.\n"
     )
 
 
@@ -168,26 +157,39 @@ def _write(config: EvaluateConfig, model: Model, samples: Sequence[Sample], repo
     draw_passes(samples, model.generator, config.reconstruction).save(folder / PICTURE)
 
 
-def _track(config: EvaluateConfig, model: Model, scores: Scores) -> None:
-    """Log to the run that trained the model where MLflow has it, else to a run of its own."""
-    uri = resolve_uri(config.tracking.uri)
+def _track(config: EvaluateConfig, model: Model, scores: Scores, hashes: dict[str, str]) -> None:
+    """Log to a run of its own, shown under the run that trained the model where MLflow has it."""
+    uri = config.tracking.uri
     trained = model.about.get("mlflow", {})
+    same_server = trained.get("uri") in (uri, printable(uri))
     try:
         run_id = open_run(
             config.tracking,
             name=f"evaluate {model.location}",
-            params={},
-            tags={"evaluated": model.location},
-            run_id=trained["run_id"] if trained.get("uri") == uri else None,
+            params={**_params(config), **hashes},
+            tags={"evaluated": model.location, "git_commit": git_commit(Path(__file__).parent)},
+            parent_run_id=trained["run_id"] if same_server else None,
         )
     except InputError as error:
         print(f"warning: not logged to MLflow: {error}")
         return
-    for file in (TABLE, PICTURE):
-        log_artifacts(uri, run_id, Path(config.output) / file, "evaluation")
-    with Tracker(uri, run_id, unsent_folder=Path(config.output)) as tracker:
-        tracker.metrics(0, _metrics(scores))
-    finish_run(uri, run_id, "FINISHED")
+    status = "FAILED"
+    try:
+        for file in (TABLE, PICTURE):
+            log_artifacts(uri, run_id, Path(config.output) / file, "evaluation")
+        with Tracker(uri, run_id, unsent_folder=Path(config.output)) as tracker:
+            tracker.metrics(0, _metrics(scores))
+        status = "FINISHED"
+    finally:
+        finish_run(uri, run_id, status)  # type: ignore[arg-type]
+
+
+def _params(config: EvaluateConfig) -> dict[str, Any]:
+    """List the resolved configuration without the passwords that its URIs may carry."""
+    params = asdict(config)
+    params |= {name: printable(params[name]) for name in ("checkpoint", "data")}
+    params["tracking"]["uri"] = printable(config.tracking.uri)
+    return params
 
 
 def _metrics(scores: Scores) -> dict[str, float]:
@@ -200,6 +202,28 @@ def _metrics(scores: Scores) -> dict[str, float]:
             for name in ("psnr", "ssim", "mae"):
                 values[f"evaluation/{method}/{group}/{name}"] = getattr(summary, name)
     return values
+
+
+def _verdict(config: EvaluateConfig, scores: Scores) -> int:
+    """Say what training brought; return the exit code."""
+    if not config.untrained:
+        return 0
+    psnr = {name: summarise(entries).psnr for name, entries in scores.items()}
+    gain = psnr[PRA] - psnr[UNTRAINED]
+    print(
+        f"PSNR: mean fill {psnr[MEAN_FILL]:.2f} dB, untrained {psnr[UNTRAINED]:.2f} dB, "
+        f"PRA {psnr[PRA]:.2f} dB: {gain:+.2f} dB over untrained, "
+        f"{psnr[PRA] - psnr[MEAN_FILL]:+.2f} dB over mean fill",
+        flush=True,
+    )
+    if config.min_gain is None or gain >= config.min_gain:
+        return 0
+    print(
+        f"failed: PRA is {gain:+.2f} dB over the untrained network, "
+        f"and --min-gain asks for {config.min_gain:g} dB",
+        file=sys.stderr,
+    )
+    return 1
 
 
 if __name__ == "__main__":

@@ -34,8 +34,8 @@ from pipelines.cli import parse, run_main
 from pipelines.cluster import connect
 from pipelines.preparation.output import claim, finished_manifest, remove_leftovers, require_visible
 from pipelines.preparation.plan import Plan, PrepareConfig, Unit, make_plan
-from pipelines.preparation.progress import Progress
 from pipelines.preparation.units import BUCKETS, Done, write_units
+from pipelines.progress import Progress
 from pipelines.shards import (
     REJECTED,
     SPLITS,

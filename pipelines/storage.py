@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import posixpath
 import re
+import tempfile
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from pyarrow import ArrowException, fs
@@ -15,7 +18,7 @@ from isnet.config import InputError
 
 _URI = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]+://")
 _SQLITE = re.compile(r"^sqlite(\+\w+)?:///")
-_CREDENTIALS = re.compile(r"://[^@?]*@")
+_CREDENTIALS = re.compile(r"://(?:[^/@?:\s]*:[^@?\s]*|[^/@?\s]*)@")
 _OBJECT_STORES = ("s3", "gcs", "abfs")
 
 
@@ -91,6 +94,53 @@ def read_bytes(filesystem: fs.FileSystem, path: str) -> bytes:
 def exists(filesystem: fs.FileSystem, path: str) -> bool:
     """Whether a file or folder of that name is there."""
     return filesystem.get_file_info(path).type != fs.FileType.NotFound
+
+
+@contextmanager
+def local_copy(location: str, names: Sequence[str]) -> Iterator[Path]:
+    """Give a file, or files of a folder, under a local path; what a URI holds is fetched.
+
+    Args:
+        location: a local path, yielded as it is, whether something is there or not; or a URI of
+            a file or folder, yielded as a temporary copy.
+        names: the files that are wanted where a URI is of a folder.
+
+    Raises:
+        InputError: nothing at the URI, a folder without one of the files, or it cannot be read.
+
+    """
+    if not is_uri(location):
+        yield Path(location).expanduser()
+        return
+    with tempfile.TemporaryDirectory(prefix="isnet-") as folder:
+        filesystem, source = open_filesystem(location)
+        target = Path(folder) / (posixpath.basename(source) or "root")
+        try:
+            _fetch(filesystem, source, names, target, shown=printable(location))
+        except OSError as error:
+            reason = printable((str(error).splitlines() or [type(error).__name__])[0])
+            raise InputError(
+                f"cannot read {printable(location)} ({reason}); check the URI and the credentials"
+            ) from error
+        yield target
+
+
+def _fetch(
+    filesystem: fs.FileSystem, source: str, names: Sequence[str], target: Path, *, shown: str
+) -> None:
+    """Copy a file, or the named files of a folder, to a local path."""
+    kind = filesystem.get_file_info(source).type
+    if kind == fs.FileType.NotFound:
+        raise InputError(f"{shown} does not exist; check the URI")
+    wanted = {source: target}
+    if kind == fs.FileType.Directory:
+        target.mkdir()
+        wanted = {f"{source}/{name}": target / name for name in names}
+        missing = [name for name in names if not exists(filesystem, f"{source}/{name}")]
+        if missing:
+            raise InputError(f"{shown} has no {' and no '.join(missing)}; is it the right folder?")
+    for path, local in wanted.items():
+        fs.copy_files(path, str(local), filesystem, fs.LocalFileSystem())
 
 
 def inside_ray_job(environment: Mapping[str, str] = os.environ) -> bool:

@@ -16,7 +16,8 @@ from isnet.reconstruction import progressive_passes
 from pipelines.evaluation.work import Sample, Score, Summary, summarise
 from pipelines.report import comparison_grid, markdown_table
 
-_MAX_PASS_COLUMNS = 4
+_MAX_PASS_COLUMNS = 11
+"""As many as the paper's setting can take."""
 _ROWS_PER_BUCKET = 2
 
 Scores = Mapping[str, Sequence[Score]]
@@ -60,12 +61,16 @@ def _infinite(scores: Scores) -> str:
 def draw_passes(
     samples: Sequence[Sample], generator: nn.Module, config: ReconstructionConfig
 ) -> Image.Image:
-    """Draw ground truth | corrupted | one-shot | later passes | PRA, two images a bucket."""
+    """Draw ground truth | corrupted | the composite after each pass | PRA, two images a bucket.
+
+    Images stop after different passes: what follows an image's last pass is left empty, and the
+    column PRA shows each image's last pass. Of more than 11 passes the first 11 are shown.
+    """
     rows = [_row(sample, generator, config) for sample in _examples(samples)]
     longest = max(len(passes) for _, passes in rows)
     shown = min(longest, _MAX_PASS_COLUMNS)
-    headers = ["ground truth", "corrupted", "one-shot (pass 1)"]
-    headers += [f"pass {number}" for number in range(2, shown + 1)] + ["PRA"]
+    headers = ["ground truth", "corrupted", "pass 1 = one-shot"]
+    headers += [f"pass {number}" for number in range(2, shown + 1)] + ["PRA = last pass"]
     grid, notes = [], []
     for sample, (fixed, passes) in zip(_examples(samples), rows, strict=True):
         blank = np.full_like(passes[0], 255)

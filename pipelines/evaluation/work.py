@@ -6,25 +6,27 @@ Two evaluations with the same work hash compare: same images, same masks, same o
 from __future__ import annotations
 
 import hashlib
-import io
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import pyarrow.dataset
 import torch
-from PIL import Image
 from torch import Tensor
 
 from isnet import metrics
 from isnet.config import InputError, ReconstructionConfig
 from isnet.images import to_tensor
-from isnet.masks import BUCKETS, bucket_of, decode_hole
+from isnet.masks import BUCKETS, bucket_of
 from isnet.reconstruction import Reconstruction, reconstruct
+from pipelines.evaluation.reading import (
+    decode_rgb,
+    decode_square_hole,
+    name_errors,
+    read_column,
+    read_pictures,
+)
 from pipelines.seeding import keyed_generator
 from pipelines.shards import Manifest
-from pipelines.storage import join, open_filesystem
 
 Fill = Callable[[Tensor, Tensor], Reconstruction]
 """A method under test: (corrupted image (B, 3, H, W), valid (B, 1, H, W)) -> filled images."""
@@ -49,6 +51,8 @@ class Work:
     """A fixed list of items."""
 
     items: tuple[WorkItem, ...]
+    without_masks: tuple[int, ...] = ()
+    """Buckets that were left out, since the data set has no validation mask for them."""
 
     @property
     def hash(self) -> str:
@@ -62,10 +66,15 @@ class Sample:
     """One item's pictures."""
 
     item: WorkItem
-    ground_truth: Tensor
-    """float (3, H, W) in [0, 1]."""
+    rgb: np.ndarray
+    """The ground truth, uint8 (H, W, 3): as floats, a large validation split fills the memory."""
     valid: Tensor
     """bool (1, H, W)."""
+
+    @property
+    def ground_truth(self) -> Tensor:
+        """The ground truth as float (3, H, W) in [0, 1]."""
+        return to_tensor(self.rgb)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,14 +107,14 @@ class Summary:
 def plan_work(data: str, manifest: Manifest, *, images: int, seed: int) -> Work:
     """Choose `images` items from the validation split, spread evenly over the buckets.
 
-    Buckets for which there are no masks are left out. Images are taken without repeating one
-    until all were used; masks may repeat, turned.
+    Buckets for which there are no masks are left out, and named in the work. Images are taken
+    without repeating one until all were used; masks may repeat, turned.
 
     Raises:
         InputError: an empty validation split, or no mask in any bucket.
 
     """
-    keys = sorted(_read_column(data, manifest, "images", "key"))
+    keys = sorted(read_column(data, manifest, "images", "key"))
     masks = _masks_by_bucket(data, manifest)
     if not keys:
         raise InputError(f"{data} has no validation images; prepare it with more photographs")
@@ -124,20 +133,27 @@ def plan_work(data: str, manifest: Manifest, *, images: int, seed: int) -> Work:
         mask = masks[bucket][int(rng.integers(len(masks[bucket])))]
         turns = int(rng.integers(4))
         items.append(WorkItem(image=keys[index], mask=mask, turns=turns, bucket=bucket))
-    return Work(items=tuple(items))
+    without_masks = tuple(bucket for bucket in range(len(BUCKETS)) if bucket not in masks)
+    return Work(items=tuple(items), without_masks=without_masks)
 
 
 def load_samples(data: str, manifest: Manifest, work: Work) -> list[Sample]:
-    """Read and decode what the work names, in its order."""
-    images = _read_rows(data, manifest, "images", "image", {item.image for item in work.items})
-    masks = _read_rows(data, manifest, "masks", "mask", {item.mask for item in work.items})
+    """Read and decode what the work names, in its order.
+
+    Raises:
+        InputError: a shard or a row that cannot be read. No other row may stand in for it: the
+            work would no longer be what its hash says.
+
+    """
+    images = read_pictures(data, manifest, "images", {item.image for item in work.items})
+    masks = read_pictures(data, manifest, "masks", {item.mask for item in work.items})
     samples = []
     for item in work.items:
-        with Image.open(io.BytesIO(images[item.image]), formats=("JPEG", "PNG")) as picture:
-            ground_truth = to_tensor(np.asarray(picture.convert("RGB")))
-        hole = np.rot90(decode_hole(masks[item.mask]), k=item.turns)
-        valid = torch.from_numpy(~hole)[None]
-        samples.append(Sample(item=item, ground_truth=ground_truth, valid=valid))
+        with name_errors(data, f"image {item.image}"):
+            rgb = decode_rgb(images[item.image], manifest.size)
+        with name_errors(data, f"mask {item.mask}"):
+            hole = np.rot90(decode_square_hole(masks[item.mask], manifest.size), k=item.turns)
+        samples.append(Sample(item=item, rgb=rgb, valid=torch.from_numpy(~hole)[None]))
     return samples
 
 
@@ -147,7 +163,7 @@ def score(
     """Measure one method, on the composite; only the corrupted image reaches it."""
     for start in range(0, len(samples), batch_size):
         chunk = samples[start : start + batch_size]
-        ground_truth = torch.stack([sample.ground_truth for sample in chunk]).to(device)
+        ground_truth = to_tensor(np.stack([sample.rgb for sample in chunk])).to(device)
         valid = torch.stack([sample.valid for sample in chunk]).to(device)
         corrupted = torch.where(valid, ground_truth, torch.zeros_like(ground_truth))
         result = fill(corrupted, valid)
@@ -204,8 +220,8 @@ def mean_fill(image: Tensor, valid: Tensor) -> Reconstruction:
 
 
 def _masks_by_bucket(data: str, manifest: Manifest) -> dict[int, list[str]]:
-    keys = _read_column(data, manifest, "masks", "key")
-    ratios = _read_column(data, manifest, "masks", "hole_ratio")
+    keys = read_column(data, manifest, "masks", "key")
+    ratios = read_column(data, manifest, "masks", "hole_ratio")
     found: dict[int, list[str]] = {}
     for key, ratio in sorted(zip(keys, ratios, strict=True)):
         bucket = bucket_of(ratio)
@@ -213,25 +229,3 @@ def _masks_by_bucket(data: str, manifest: Manifest) -> dict[int, list[str]]:
             found.setdefault(bucket, []).append(key)
     assert all(bucket < len(BUCKETS) for bucket in found)
     return found
-
-
-def _dataset(data: str, manifest: Manifest, kind: str) -> pyarrow.dataset.Dataset:
-    shards = manifest.shards(kind, "validation")  # type: ignore[arg-type]
-    filesystem, _ = open_filesystem(data)
-    paths = [open_filesystem(join(data, shard.path))[1] for shard in shards]
-    return pyarrow.dataset.dataset(paths, filesystem=filesystem, format="parquet")
-
-
-def _read_column(data: str, manifest: Manifest, kind: str, column: str) -> list[Any]:
-    if not manifest.shards(kind, "validation"):  # type: ignore[arg-type]
-        return []
-    values: list[Any] = _dataset(data, manifest, kind).to_table([column])[column].to_pylist()
-    return values
-
-
-def _read_rows(
-    data: str, manifest: Manifest, kind: str, column: str, keys: set[str]
-) -> dict[str, bytes]:
-    wanted = pyarrow.dataset.field("key").isin(sorted(keys))
-    table = _dataset(data, manifest, kind).to_table(["key", column], filter=wanted)
-    return dict(zip(table["key"].to_pylist(), table[column].to_pylist(), strict=True))

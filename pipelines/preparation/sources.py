@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -15,6 +17,9 @@ from pipelines.storage import inside_ray_job, is_relative, open_filesystem, prin
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif")
 """Endings of the files that are taken for pictures, in any case; other files are left alone."""
+
+_NOTES = (".md", ".txt")
+"""Endings that nobody takes for a picture's: a README beside the pictures brings no warning."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +37,7 @@ class Folder:
         return f"{self.flag} {printable(self.location)}"
 
     def list(self) -> list[tuple[str, int]]:
-        """Find the pictures: (key, bytes), sorted by key.
+        """Find the pictures: (key, bytes), sorted by key; warn of files with other endings.
 
         Raises:
             InputError: a missing or empty folder.
@@ -40,17 +45,22 @@ class Folder:
         """
         filesystem, root = open_filesystem(self.location)
         self._require_folder(filesystem, root)
-        found = sorted(
-            (info.path[len(root) :].lstrip("/"), info.size)
-            for info in _walk(filesystem, root)
-            if info.base_name.lower().endswith(SUFFIXES)
-        )
+        found: list[tuple[str, int]] = []
+        others: Counter[str] = Counter()
+        for info in _walk(filesystem, root):
+            if info.base_name.lower().endswith(SUFFIXES):
+                found.append((info.path[len(root) :].lstrip("/"), info.size))
+            else:
+                others[_ending(info.base_name)] += 1
+        left_out = _left_out(others)
         if not found:
             raise InputError(
                 f"{self.name} holds no pictures ({', '.join(SUFFIXES)}); "
-                "name the folder they are in"
+                f"name the folder they are in{left_out and f' ({left_out})'}"
             )
-        return found
+        if left_out:
+            print(f"warning: {self.name}: {left_out}", file=sys.stderr, flush=True)
+        return sorted(found)
 
     def read(self, key: str) -> bytes:
         """Read one file.
@@ -95,6 +105,21 @@ def _walk(filesystem: fs.FileSystem, root: str) -> Iterator[fs.FileInfo]:
                 waiting.append(info.path)
             elif info.type == fs.FileType.File:
                 yield info
+
+
+def _ending(name: str) -> str:
+    return os.path.splitext(name)[1].lower() or "no ending"
+
+
+def _left_out(others: Counter[str]) -> str:
+    """Say which files are not read, e.g. `12 files with other endings (.heic 12) are not read`."""
+    counts = Counter({ending: n for ending, n in others.items() if ending not in _NOTES})
+    if not counts:
+        return ""
+    kinds = [f"{ending} {n:,}" for ending, n in counts.most_common(5)]
+    kinds += ["..."] if len(counts) > 5 else []
+    files, are = ("file", "is") if counts.total() == 1 else ("files", "are")
+    return f"{counts.total():,} {files} with other endings ({', '.join(kinds)}) {are} not read"
 
 
 def listing_hash(files: Iterable[tuple[str, int]]) -> str:

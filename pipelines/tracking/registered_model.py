@@ -14,9 +14,8 @@ from mlflow.pyfunc import PythonModel, PythonModelContext
 from PIL import Image
 
 from isnet.checkpoint import load_generator
+from isnet.images import open_image
 from isnet.inpainter import Inpainter
-
-FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")
 
 
 class RegisteredInpainter(PythonModel):
@@ -42,15 +41,17 @@ class RegisteredInpainter(PythonModel):
         Returns:
             Column `image`: bytes of PNG files, in the order of the input.
 
+        Raises:
+            InputError: a file that is no picture or too large, or a pair that does not fit.
+
         """
         polarity = (params or {}).get("polarity", "white-hole")
         pairs = zip(model_input["image"], model_input["mask"], strict=True)
-        filled = [_png(self.inpaint(_open(i), _open(m), polarity=polarity)) for i, m in pairs]
+        filled = [
+            _png(self.inpaint(open_image(image), open_image(mask), polarity=polarity))
+            for image, mask in pairs
+        ]
         return pd.DataFrame({"image": filled})
-
-
-def _open(data: bytes) -> Image.Image:
-    return Image.open(io.BytesIO(data), formats=FORMATS)
 
 
 def _png(image: Image.Image) -> bytes:

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 import isnet.config
 from isnet.checkpoint import CONFIG_FILE, WEIGHTS_FILE
 from isnet.config import InputError
-from pipelines.tracking.server import as_input_error, connect, first_line, resolve_uri, shown
+from pipelines.storage import printable
+from pipelines.tracking.server import as_input_error, connect, first_line, resolve_uri
 
 if TYPE_CHECKING:
     from mlflow.entities import LoggedModel
@@ -55,7 +56,8 @@ def register_model(
         The version; the model is `models:/NAME/VERSION`.
 
     Raises:
-        InputError: no checkpoint there, or MLflow cannot be reached or refuses.
+        InputError: no checkpoint there, or MLflow or its artifact store cannot be reached or
+            refuses.
 
     """
     client = connect(uri)
@@ -97,7 +99,9 @@ def fetch_registered(uri: str, model_uri: str, folder: Path | None = None) -> Pa
         )
     except (MlflowException, OSError) as error:
         reason = first_line(error)
-        raise InputError(f"MLflow at {shown(uri)} has no usable {model_uri} ({reason})") from error
+        raise InputError(
+            f"MLflow at {printable(uri)} has no usable {model_uri} ({reason})"
+        ) from error
     return Path(path)
 
 
@@ -135,13 +139,22 @@ def _log_model(client: MlflowClient, run_id: str, name: str, checkpoint: Path) -
     try:
         folder = checkpoint.parent / "model"
         _save_model(folder, checkpoint, run_id, model.model_id)
-        client.log_model_artifacts(model.model_id, str(folder))
+        _upload(client, model.model_id, folder)
     except BaseException:
         client.finalize_logged_model(model.model_id, "FAILED")
         raise
     client.finalize_logged_model(model.model_id, "READY")
     client.log_outputs(run_id, [LoggedModelOutput(model.model_id, step=0)])
     return model
+
+
+def _upload(client: MlflowClient, model_id: str, folder: Path) -> None:
+    try:
+        client.log_model_artifacts(model_id, str(folder))
+    except Exception as error:  # every artifact store has errors of its own
+        raise InputError(
+            f"the artifact store does not take the model ({first_line(error)})"
+        ) from error
 
 
 def _save_model(folder: Path, checkpoint: Path, run_id: str, model_id: str) -> None:

@@ -21,7 +21,8 @@ from pipelines.tracking.server import as_input_error, connect
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
 
-_BATCH = 1000
+BATCH = 1000
+"""Metrics that MLflow takes in one request."""
 
 Row = dict[str, Any]
 """`key`, `step`, `timestamp` (ms since the epoch), and `value`, a float, or `image`, PIL."""
@@ -47,8 +48,8 @@ def send_rows(client: MlflowClient, run_id: str, rows: Sequence[Row]) -> None:
         for row in rows
         if "value" in row
     ]
-    for start in range(0, len(metrics), _BATCH):
-        client.log_batch(run_id, metrics=metrics[start : start + _BATCH], synchronous=True)
+    for start in range(0, len(metrics), BATCH):
+        client.log_batch(run_id, metrics=metrics[start : start + BATCH], synchronous=True)
     for row in rows:
         if "image" in row:
             client.log_image(

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from isnet.config import InputError
+from pipelines.storage import printable
 from pipelines.tracking.rows import safe_name
 from pipelines.tracking.server import (
     as_input_error,
     connect,
     first_line,
     resolve_uri,
-    shown,
     sqlite_path,
 )
 
@@ -135,8 +135,8 @@ def _experiment_id(client: MlflowClient, uri: str, name: str) -> str:
         found = client.get_experiment_by_name(name)
     if found is None or found.lifecycle_stage != "active":
         raise InputError(
-            f"experiment {name!r} at {shown(uri)} was deleted; give another name, or bring it back "
-            "with `mlflow experiments restore`"
+            f"experiment {name!r} at {printable(uri)} was deleted; give another name, or "
+            "bring it back with `mlflow experiments restore`"
         )
     return str(found.experiment_id)
 
@@ -158,9 +158,9 @@ def _reopen(
     except MlflowException as error:
         if error.error_code != "RESOURCE_DOES_NOT_EXIST":
             raise
-        raise InputError(f"there is no run {run_id} at {shown(uri)} to continue") from error
+        raise InputError(f"there is no run {run_id} at {printable(uri)} to continue") from error
     if run.info.lifecycle_stage != "active":
-        raise InputError(f"run {run_id} at {shown(uri)} was deleted; restore it to continue")
+        raise InputError(f"run {run_id} at {printable(uri)} was deleted; restore it to continue")
     client.update_run(run_id, status="RUNNING")
     known = run.data.params
     missing = {name: value for name, value in params.items() if name not in known}

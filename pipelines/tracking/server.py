@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NoReturn
 from urllib.parse import urlsplit
 
 from isnet.config import InputError
+from pipelines.storage import printable
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -56,11 +57,6 @@ def sqlite_path(uri: str) -> Path | None:
     return Path(match["path"]) if match else None
 
 
-def shown(uri: str) -> str:
-    """Hide the password of a URI, for messages."""
-    return re.sub(r"(://[^/@:]*):[^/@]*@", r"\1:***@", uri)
-
-
 def connect(uri: str) -> MlflowClient:
     """Open a client on a resolved URI; a new sqlite database gets its tables.
 
@@ -85,21 +81,25 @@ def connect(uri: str) -> MlflowClient:
 
 @contextmanager
 def as_input_error(uri: str) -> Iterator[None]:
-    """Report what MLflow refuses as one line that names the server."""
+    """Report what MLflow refuses as one line that names the server.
+
+    So is what the network or a disk refuses: MLflow's artifact stores let the errors of `requests`
+    through, which are `OSError`s.
+    """
     from mlflow.exceptions import MlflowException
 
     try:
         yield
-    except MlflowException as error:
+    except (MlflowException, OSError) as error:
         hint = ""
         if "Invalid Host header" in str(error):
             hint = f"; start the server with --allowed-hosts {urlsplit(uri).netloc.split('@')[-1]}"
-        raise InputError(f"MLflow at {shown(uri)}: {first_line(error)}{hint}") from error
+        raise InputError(f"MLflow at {printable(uri)}: {first_line(error)}{hint}") from error
 
 
 def first_line(error: BaseException) -> str:
-    """Return the first line of an error's message, or its type where it has none."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+    """Return the first line of an error's message, or its type; addresses without passwords."""
+    return printable((str(error).strip() or type(error).__name__).splitlines()[0])
 
 
 def _set_client_defaults() -> None:
@@ -162,8 +162,8 @@ def _check_port(uri: str) -> None:
 
 def _raise_unreachable(uri: str, reason: str, error: Exception | None = None) -> NoReturn:
     raise InputError(
-        f"no tracking server answers at {shown(uri)} ({reason}); start one with `mlflow server`, "
-        "or give another tracking URI such as sqlite:///mlflow.db"
+        f"no tracking server answers at {printable(uri)} ({reason}); start one with "
+        "`mlflow server`, or give another tracking URI such as sqlite:///mlflow.db"
     ) from error
 
 

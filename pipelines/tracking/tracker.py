@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from pipelines.tracking.rows import Row, append_rows, now, safe_name, send_rows
-from pipelines.tracking.server import connect, first_line, shown
+from pipelines.storage import printable
+from pipelines.tracking.rows import BATCH, Row, append_rows, now, safe_name, send_rows
+from pipelines.tracking.server import connect, first_line
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
 
 _log = logging.getLogger(__name__)
 
-_BATCH = 1000
 _MAX_IMAGES = 64
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 30.0
 
@@ -154,7 +154,7 @@ class Tracker:
     def _send_oldest(self, client: MlflowClient) -> None:
         """Send the oldest rows, or a picture where there are none; forget what was taken."""
         with self._changed:
-            rows = list(islice(self._row_outbox, _BATCH))
+            rows = list(islice(self._row_outbox, BATCH))
             images = list(islice(self._image_outbox, 0 if rows else 1))
         send_rows(client, self._run_id, rows + images)
         with self._changed:
@@ -169,7 +169,7 @@ class Tracker:
             self._away = True
             _log.warning(
                 "MLflow at %s takes no rows of run %s now (%s); training goes on, rows are kept",
-                shown(self._uri),
+                printable(self._uri),
                 self._run_id,
                 first_line(error),
             )
@@ -179,7 +179,7 @@ class Tracker:
             left = bool(self._row_outbox or self._image_outbox)
         if self._away and not left:
             self._away = False
-            _log.warning("MLflow at %s has caught up%s", shown(self._uri), self._losses())
+            _log.warning("MLflow at %s has caught up%s", printable(self._uri), self._losses())
 
     def _losses(self) -> str:
         count, self._dropped_images = self._dropped_images, 0
@@ -210,5 +210,5 @@ class Tracker:
             len(rows),
             self._losses(),
             path,
-            shown(self._uri),
+            printable(self._uri),
         )

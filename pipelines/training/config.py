@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
 
 from isnet.config import (
     DiscriminatorConfig,
@@ -13,9 +13,11 @@ from isnet.config import (
     OptimizerConfig,
     ReconstructionConfig,
 )
+from pipelines.storage import printable
 from pipelines.tracking.runs import TrackingConfig
 
 Precision = Literal["fp32", "bf16"]
+Device = Literal["auto", "cpu", "gpu"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +43,9 @@ class TrainConfig:
     """Arithmetic of the networks: fp32, or bf16 by autocast (weights stay fp32)."""
 
     workers: int = 1
-    """Training processes; on a cluster with GPUs each takes one GPU."""
+    """Training processes."""
+    device: Device = "auto"
+    """What workers compute on: one GPU each where the cluster has any (auto), cpu, or gpu."""
     cpus_per_worker: float = 0.5
     """Logical CPUs that a worker reserves; the rest decode images."""
     threads_per_worker: int = 0
@@ -84,6 +88,8 @@ class TrainConfig:
                 f"batch_size is {self.batch_size}, which {self.workers} workers cannot share "
                 "evenly; choose a multiple"
             )
+        if self.threads_per_worker < 0:
+            raise InputError(f"threads_per_worker is {self.threads_per_worker}; give 0 or more")
         if self.cpus_per_worker <= 0:
             raise InputError(f"cpus_per_worker is {self.cpus_per_worker}; give more than 0")
 
@@ -96,8 +102,9 @@ def smoke() -> TrainConfig:
     """
     return TrainConfig(
         data="data/demo",
-        steps=800,
+        steps=600,
         workers=2,
+        device="cpu",
         precision="bf16",
         generator=GeneratorConfig(blocks=1, channels=8),
         discriminator=DiscriminatorConfig(channels=16),
@@ -111,6 +118,8 @@ def smoke() -> TrainConfig:
             initialisation="orthogonal",
             init_std=0.02,
         ),
+        # The paper's 15, scaled from 256x256 to 64x64.
+        reconstruction=ReconstructionConfig(kernel_size=5),
         log_every=25,
         validate_every=200,
         checkpoint_every=200,
@@ -125,6 +134,18 @@ def places2() -> TrainConfig:
 def celeba() -> TrainConfig:
     """Train the paper's ISNet with Eq. 5 on CelebA."""
     return TrainConfig(data="data/celeba", steps=400_000)
+
+
+def shown(config: TrainConfig) -> dict[str, Any]:
+    """Turn a configuration into JSON-able values, without the secrets that URIs may carry."""
+    values: dict[str, Any] = _without_secrets(asdict(config))
+    return values
+
+
+def _without_secrets(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_secrets(inner) for key, inner in value.items()}
+    return printable(value) if isinstance(value, str) else value
 
 
 PRESETS = {"smoke": smoke, "places2": places2, "celeba": celeba}

@@ -11,7 +11,7 @@ import os
 import tempfile
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,16 +23,13 @@ import torch.distributed as dist
 from ray.train import CheckpointConsistencyMode
 from torch import Tensor, nn
 
-from isnet.checkpoint import (
-    load_training_state,
-    read_generator,
-    save_generator,
-    save_training_state,
-)
+from isnet.checkpoint import load_training_state, save_generator, save_training_state
+from isnet.config import InputError
 from isnet.discriminator import build_discriminator
 from isnet.images import to_tensor
 from isnet.initialisation import initialise, new_generator
 from isnet.losses import GeneratorLoss, needs_extractor
+from isnet.network import generator_from_config
 from isnet.training import GanTrainer, NonFiniteLossError
 from isnet.vgg import build_extractor
 from pipelines.seeding import stable_hash
@@ -51,6 +48,10 @@ class Job:
     """Row groups of the training images."""
     masks: ray.ObjectRef
     """The training masks, a `MaskBank`."""
+    init_state: ray.ObjectRef | None
+    """State of the generator to start from; None for new weights."""
+    use_gpu: bool
+    """Whether each worker has a GPU."""
     tracking_uri: str
     run_id: str
     folder: str
@@ -73,8 +74,10 @@ def train_worker(settings: dict[str, Job]) -> str | None:
     warnings.filterwarnings("ignore", message=r".*broadcast_buffers.*", category=FutureWarning)
     context = ray.train.get_context()
     rank, world_size = context.get_world_rank(), context.get_world_size()
-    _share_cores(job.config, world_size)
-    trainer = build_trainer(job.config, ray.train.torch.get_device(), world_size)
+    _share_cores(job.config, context.get_local_world_size())
+    device = ray.train.torch.get_device()
+    _check_device(job, device)
+    trainer = build_trainer(job, device, world_size)
     pending = _resume(trainer)
     with _observer(job, rank, world_size, pending) as observer:
         try:
@@ -86,9 +89,19 @@ def train_worker(settings: dict[str, Job]) -> str | None:
     return None
 
 
-def build_trainer(config: TrainConfig, device: torch.device, world_size: int) -> GanTrainer:
+def _check_device(job: Job, device: torch.device) -> None:
+    if job.use_gpu and not torch.cuda.is_available():
+        raise InputError(
+            f"Ray gave this worker a GPU, but PyTorch {torch.__version__} has no CUDA; "
+            "install a CUDA build of torch, or give --device cpu"
+        )
+    assert job.use_gpu or device.type == "cpu"
+
+
+def build_trainer(job: Job, device: torch.device, world_size: int) -> GanTrainer:
     """Build both networks alike on every rank, and what trains them."""
-    generator = _first_generator(config)
+    config = job.config
+    generator = _first_generator(job)
     torch.manual_seed(config.seed)
     discriminator = build_discriminator(
         sigmoid=config.discriminator.sigmoid, channels=config.discriminator.channels
@@ -117,10 +130,13 @@ def _place(module: nn.Module, device: torch.device) -> nn.Module:
     return placed
 
 
-def _first_generator(config: TrainConfig) -> nn.Module:
+def _first_generator(job: Job) -> nn.Module:
     """Build the generator that training starts from; the same on every rank."""
-    if config.init_from is not None:
-        return read_generator(config.init_from)[0].train()
+    config = job.config
+    if job.init_state is not None:
+        generator = generator_from_config(config.generator)
+        generator.load_state_dict(ray.get(job.init_state))
+        return generator.train()
     return new_generator(
         config.generator,
         seed=config.seed,
@@ -150,9 +166,9 @@ def _mean_over_ranks(tensor: Tensor, world_size: int) -> Tensor:
     return total / world_size
 
 
-def _share_cores(config: TrainConfig, world_size: int) -> None:
+def _share_cores(config: TrainConfig, local_workers: int) -> None:
     cores = os.cpu_count() or 1
-    torch.set_num_threads(config.threads_per_worker or max(1, cores // world_size))
+    torch.set_num_threads(config.threads_per_worker or max(1, cores // local_workers))
 
 
 def _stream(job: Job, rank: int, world_size: int, start_step: int) -> Iterator[Batch]:
@@ -170,7 +186,8 @@ def _stream(job: Job, rank: int, world_size: int, start_step: int) -> Iterator[B
 def _train_on(batch: Batch, trainer: GanTrainer, observer: Observer | None, job: Job) -> None:
     """Run one step, and whatever is due after it."""
     config = job.config
-    torch.manual_seed(stable_hash(config.seed, trainer.step_count, "step"))
+    rank = ray.train.get_context().get_world_rank()
+    torch.manual_seed(stable_hash(config.seed, trainer.step_count, rank))
     device = ray.train.torch.get_device()
     ground_truth = to_tensor(batch["image"]).to(device, memory_format=torch.channels_last)
     valid = torch.from_numpy(~batch["hole"])[:, None].to(device)
@@ -222,8 +239,7 @@ def _observer(
 ) -> Iterator[Observer | None]:
     """Open rank 0's observer; the other ranks have none."""
     if rank != 0:
-        with nullcontext():
-            yield None
+        yield None
         return
     tracker = Tracker(job.tracking_uri, job.run_id, unsent_folder=Path(job.folder), pending=pending)
     with tracker:

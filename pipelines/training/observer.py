@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from isnet.metrics import psnr, round_to_8_bits
+from pipelines.progress import clock
 from pipelines.tracking.tracker import Tracker
 from pipelines.training.config import TrainConfig
 from pipelines.training.streams import Batch
@@ -50,7 +51,7 @@ class Observer:
         print(
             f"step {step}/{self._config.steps}  {rate:.1f} samples/s  "
             + "  ".join(f"{name} {value:.4g}" for name, value in terms.items())
-            + f"  PSNR {train_psnr:.2f} dB  {_duration(left)} left",
+            + f"  PSNR {train_psnr:.2f} dB  {clock(left)} left",
             flush=True,
         )
         self.tracker.metrics(
@@ -81,8 +82,3 @@ class Observer:
         print(f"step {step}  held-out PSNR: {scores}", flush=True)
         # Validation is not training: it must not slow the samples/s of the next line.
         self._since += time.monotonic() - started
-
-
-def _duration(seconds: float) -> str:
-    hours, rest = divmod(int(seconds), 3600)
-    return f"{hours}:{rest // 60:02d}:{rest % 60:02d}"

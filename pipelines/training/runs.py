@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -17,13 +17,26 @@ from typing import Any
 from pyarrow import fs
 
 from isnet.config import InputError
-from pipelines.storage import exists, is_uri, join, open_filesystem, read_bytes, write_atomically
-from pipelines.training.config import TrainConfig
+from pipelines.storage import (
+    exists,
+    is_uri,
+    join,
+    open_filesystem,
+    printable,
+    read_bytes,
+    write_atomically,
+)
+from pipelines.training.config import TrainConfig, shown
 
 _MAY_CHANGE = frozenset(
     {
+        "data",
+        "tracking.uri",
+        "tracking.experiment",
         "steps",
         "log_every",
+        "validate_every",
+        "validation_images",
         "checkpoint_every",
         "keep_checkpoints",
         "max_failures",
@@ -31,7 +44,13 @@ _MAY_CHANGE = frozenset(
         "threads_per_worker",
     }
 )
-"""Options that a resumed run may change without changing what it computes."""
+"""Options that a resumed run may change without changing what it computes.
+
+The data may have moved; that they are the same is told by their hash.
+"""
+
+_MUST_AGREE = ("data_hash", "extractor")
+"""Facts that a resumed run must find as they were."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,26 +75,44 @@ class Run:
         """The folder, where it is on a local disk."""
         return None if is_uri(self.location) else Path(self.location)
 
-    def save(self, *, state: str, run_id: str) -> Run:
+    def about(self, facts: Mapping[str, str]) -> dict[str, Any]:
+        """Collect what its checkpoints keep beside the weights."""
+        uri = printable(self.config.tracking.uri)
+        return {
+            **facts,
+            "config": shown(self.config),
+            "mlflow": {"uri": uri, "run_id": self.run_id},
+        }
+
+    def save(self, *, state: str, run_id: str, facts: Mapping[str, str]) -> Run:
         """Write `run.json`."""
         filesystem, folder = open_filesystem(self.location)
-        content = {"state": state, "run_id": run_id, "config": asdict(self.config)}
+        content = {
+            "state": state,
+            "run_id": run_id,
+            "facts": dict(facts),
+            "config": shown(self.config),
+        }
         data = json.dumps(content, indent=2).encode() + b"\n"
         write_atomically(filesystem, f"{folder}/run.json", data)
         return replace(self, finished=state == "finished", run_id=run_id)
 
     def publish_model(self, checkpoint: Path, files: tuple[str, ...]) -> None:
-        """Copy the generator's files of a local checkpoint directory to `model`."""
+        """Copy files of a local checkpoint directory to `model`, in the order given."""
         filesystem, folder = open_filesystem(self.model)
         for name in files:
             write_atomically(filesystem, f"{folder}/{name}", (checkpoint / name).read_bytes())
 
 
-def open_run_folder(config: TrainConfig) -> Run:
+def open_run_folder(config: TrainConfig, facts: Mapping[str, str]) -> Run:
     """Find the run that `config` names, or plan a new one.
 
+    Args:
+        config: resolved.
+        facts: what the driver found; a run continues only on the data and VGG it began with.
+
     Raises:
-        InputError: a run of that name has another configuration.
+        InputError: a run of that name has another configuration, data or VGG weights.
 
     """
     name = config.name or f"isnet-{datetime.now():%Y%m%d-%H%M%S}"
@@ -85,9 +122,14 @@ def open_run_folder(config: TrainConfig) -> Run:
     content = _read(filesystem, folder)
     if content is None:
         return Run(location=location, finished=False, run_id=None, config=config)
-    _refuse_changes(name, content["config"], json.loads(json.dumps(asdict(config))))
-    finished = content["state"] == "finished" and content["config"]["steps"] >= config.steps
-    return Run(location=location, finished=finished, run_id=content["run_id"], config=config)
+    now = json.loads(json.dumps(shown(config)))
+    before = content["config"]
+    agree = {key: content["facts"][key] for key in _MUST_AGREE}
+    _refuse_changes(name, {**before, **agree}, {**now, **{key: facts[key] for key in agree}})
+    finished = content["state"] == "finished" and before["steps"] >= config.steps
+    moved = before["tracking"] != now["tracking"]
+    run_id = None if moved else content["run_id"]
+    return Run(location=location, finished=finished, run_id=run_id, config=config)
 
 
 def _read(filesystem: fs.FileSystem, folder: str) -> dict[str, Any] | None:

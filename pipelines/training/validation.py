@@ -23,11 +23,10 @@ from pipelines.evaluation.work import (
 )
 from pipelines.report import comparison_grid
 from pipelines.shards import read_manifest
+from pipelines.training.checks import WORK_SEED
 from pipelines.training.config import TrainConfig
 
 _GRID_ROWS = 4
-_WORK_SEED = 0
-"""Not the run's: runs with different seeds are validated on the same work."""
 
 
 class Validation:
@@ -36,7 +35,7 @@ class Validation:
     def __init__(self, config: TrainConfig) -> None:
         """Choose and load the samples."""
         manifest = read_manifest(config.data)
-        work = plan_work(config.data, manifest, images=config.validation_images, seed=_WORK_SEED)
+        work = plan_work(config.data, manifest, images=config.validation_images, seed=WORK_SEED)
         self._samples = load_samples(config.data, manifest, work)
         self._reconstruction = config.reconstruction
 

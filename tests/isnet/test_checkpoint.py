@@ -15,8 +15,8 @@ from isnet.checkpoint import (
     WEIGHTS_FILE,
     load_generator,
     load_training_state,
-    new_directory,
     read_about,
+    read_config,
     read_generator,
     save_generator,
     save_training_state,
@@ -92,6 +92,61 @@ def test_a_file_with_code_in_it_is_not_run(tmp_path):
     assert not (tmp_path / "ran").exists()
 
 
+@pytest.mark.parametrize("kept", [0, 1, 1000])
+def test_an_authors_file_cut_short_is_a_clear_error(tmp_path, kept):
+    file = tmp_path / "gen.pth"
+    torch.save({"generator": {"weight": torch.rand(1000)}}, file)
+    file.write_bytes(file.read_bytes()[:kept])
+    with pytest.raises(InputError, match=r"gen\.pth is not a checkpoint file that .*: \w"):
+        load_generator(file)
+
+
+def _save_config(folder, **changes):
+    content = json.loads((folder / CONFIG_FILE).read_text()) | changes
+    (folder / CONFIG_FILE).write_text(json.dumps(content))
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"[]", "holds a list"),
+        (b"null", "holds a NoneType"),
+        (b'{"format": ', "is not valid JSON"),
+        (b"\xff\xfe", "is not valid JSON"),
+        (b"", "is not valid JSON"),
+    ],
+)
+def test_a_configuration_file_that_is_none_is_a_clear_error(saved, data, message):
+    (saved[0] / CONFIG_FILE).write_bytes(data)
+    with pytest.raises(InputError, match=rf"config\.json {message}"):
+        read_config(saved[0])
+
+
+@pytest.mark.parametrize(
+    ("generator", "message"),
+    [
+        (None, "has no mapping 'generator'"),
+        ([1], "has no mapping 'generator'"),
+        ({"design": "isnet", "blocks": 1}, "lacks channels"),
+        ({"design": "isnet", "blocks": 1, "channels": 2, "depth": 3}, "has the unknown depth"),
+        ({"design": "isnet", "blocks": "1", "channels": 2}, "blocks is '1'; it must be int"),
+        ({"design": "isnet", "blocks": 1, "channels": 2.5}, "channels is 2.5; it must be int"),
+        ({"design": "resnet", "blocks": 1, "channels": 2}, "unknown design 'resnet'"),
+        ({"design": "isnet", "blocks": 9, "channels": 2}, "blocks is 9"),
+    ],
+)
+def test_a_damaged_configuration_names_the_file_and_the_field(saved, generator, message):
+    _save_config(saved[0], generator=generator)
+    with pytest.raises(InputError, match=rf"config\.json.* {message}"):
+        load_generator(saved[0])
+
+
+def test_missing_facts_are_a_clear_error(saved):
+    _save_config(saved[0], about=None)
+    with pytest.raises(InputError, match=r"config\.json has no mapping 'about'"):
+        read_about(saved[0])
+
+
 def test_tensors_of_another_design_are_refused(saved):
     folder, _ = saved
     content = json.loads((folder / CONFIG_FILE).read_text())
@@ -152,13 +207,3 @@ def test_truncated_training_state_is_a_clear_error(tmp_path):
     file.write_bytes(file.read_bytes()[:500])
     with pytest.raises(InputError, match="cannot be read"):
         load_training_state(tmp_path)
-
-
-def test_a_new_directory_takes_its_place_only_when_complete(tmp_path):
-    target = tmp_path / "model"
-    with new_directory(target) as folder:
-        (folder / "a").write_text("first")
-    with pytest.raises(OSError, match="none"), new_directory(target) as folder:
-        (folder / "a").write_text((tmp_path / "none").read_text())
-    assert (target / "a").read_text() == "first"
-    assert [path.name for path in tmp_path.iterdir()] == ["model"]

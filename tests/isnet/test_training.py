@@ -108,15 +108,20 @@ def test_a_non_finite_generator_term_is_named():
         trainer.step(image, valid)
 
 
-def test_a_non_finite_loss_on_another_rank_stops_this_one():
+@pytest.mark.parametrize(
+    ("weights", "network"),
+    [(LossWeights(l1=1), "generator"), (EQ5_WITHOUT_VGG, "discriminator")],
+)
+def test_a_non_finite_loss_on_another_rank_stops_this_one(weights, network):
     def mean(tensor):
         return tensor + float("nan") if tensor.ndim else tensor
 
-    trainer = _trainer(mean=mean)
-    before = _copy(trainer.generator)
-    with pytest.raises(NonFiniteLossError):
+    trainer = _trainer(weights, mean=mean)
+    first_term = "l1" if network == "generator" else "discriminator"
+    before = _copy(getattr(trainer, network))
+    with pytest.raises(NonFiniteLossError, match=f"{first_term!r} is nan"):
         trainer.step(*_batch())
-    assert not _changed(trainer.generator, before)
+    assert not _changed(getattr(trainer, network), before)
 
 
 def test_the_pixel_term_uses_the_hole_ratio_of_all_ranks():

@@ -14,6 +14,7 @@ from pipelines.storage import (
     inside_ray_job,
     is_temporary,
     join,
+    local_copy,
     open_filesystem,
     printable,
     read_bytes,
@@ -131,3 +132,35 @@ def test_credentials_do_not_reach_an_error_message() -> None:
     with pytest.raises(InputError) as caught:
         open_filesystem("nosuch://AKIA:secret@bucket/x")
     assert "secret" not in str(caught.value)
+
+
+def test_a_local_path_is_used_as_it_is(tmp_path: Path) -> None:
+    with local_copy(str(tmp_path), ["anything"]) as path:
+        assert path == tmp_path
+    with local_copy("nowhere", ["anything"]) as path:
+        assert path == Path("nowhere")
+    assert tmp_path.exists()
+
+
+def test_of_a_uris_folder_the_wanted_files_are_fetched_and_removed_again(tmp_path: Path) -> None:
+    for name in ("a", "b", "large"):
+        (tmp_path / name).write_text(name)
+    with local_copy(tmp_path.as_uri(), ["a", "b"]) as path:
+        assert path != tmp_path
+        assert {file.name: file.read_text() for file in path.iterdir()} == {"a": "a", "b": "b"}
+    assert not path.parent.exists()
+
+
+def test_a_uri_of_a_file_is_fetched_under_its_name(tmp_path: Path) -> None:
+    (tmp_path / "G.pth").write_bytes(b"weights")
+    with local_copy((tmp_path / "G.pth").as_uri(), ["a"]) as path:
+        assert path.name == "G.pth"
+        assert path.read_bytes() == b"weights"
+
+
+def test_what_a_uri_lacks_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a").touch()
+    with pytest.raises(InputError, match="has no b and no c; is it the right folder"):
+        local_copy(tmp_path.as_uri(), ["a", "b", "c"]).__enter__()
+    with pytest.raises(InputError, match="none does not exist; check the URI"):
+        local_copy(f"{tmp_path.as_uri()}/none", ["a"]).__enter__()

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 import torch
 from mlflow.tracking import MlflowClient
-from safetensors.torch import load_file
 
 from isnet.checkpoint import load_generator, save_generator
 from isnet.config import DiscriminatorConfig, GeneratorConfig, InputError, LossConfig
@@ -61,15 +60,25 @@ def test_a_run_leaves_a_model_a_record_and_says_when_it_has_finished(config):
 
 @pytest.mark.ray
 @pytest.mark.slow
-def test_an_interrupted_run_ends_exactly_like_an_undisturbed_one(config):
-    straight = train.fit(config)
-    second = replace(config, name="second")
-    train.fit(replace(second, steps=2))
-    resumed = train.fit(second)
-    ours, theirs = (
-        load_file(Path(run.model) / "generator.safetensors") for run in (resumed, straight)
+@pytest.mark.parametrize("design", ["base", "unet_like"])
+def test_every_kind_of_design_trains_on_two_workers(config, design):
+    train.fit(replace(config, generator=replace(SMALL, design=design), steps=2))
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_training_starts_from_a_given_generator(config, tmp_path):
+    generator = generator_from_config(SMALL).eval()
+    (tmp_path / "start").mkdir()
+    save_generator(tmp_path / "start", generator, SMALL)
+    slow = replace(config.optimizer, generator_lr=1e-12, ema_decay=0.0)
+    run = train.fit(
+        replace(config, workers=1, steps=2, init_from=str(tmp_path / "start"), optimizer=slow)
     )
-    assert all(torch.equal(ours[name], tensor) for name, tensor in theirs.items())
+    image = torch.rand(1, 3, 32, 32)
+    torch.testing.assert_close(
+        load_generator(run.model)(image), generator(image), atol=1e-2, rtol=0
+    )
 
 
 def _assert_recorded(config, run):

@@ -149,8 +149,86 @@ def test_no_masks_in_any_bucket_is_a_clear_error(prepared, manifest):
 
 def test_samples_are_what_score_expects():
     item = WorkItem(image="i", mask="m", turns=0, bucket=0)
-    sample = Sample(
-        item=item, ground_truth=torch.rand(3, 16, 16), valid=torch.rand(1, 16, 16) > 0.5
-    )
+    rgb = np.random.default_rng(0).integers(0, 255, (16, 16, 3), dtype=np.uint8)
+    sample = Sample(item=item, rgb=rgb, valid=torch.rand(1, 16, 16) > 0.5)
     (entry,) = score([sample], mean_fill, device=CPU)
     assert entry.passes == 0
+
+
+@pytest.mark.ray
+def test_ground_truths_are_the_stored_pixels(prepared, manifest, drawn):
+    import io
+
+    from PIL import Image
+
+    from pipelines.evaluation.reading import read_pictures
+
+    keys = {sample.item.image for sample in drawn}
+    stored = read_pictures(prepared, manifest, "images", keys)
+    assert stored.keys() == keys
+    for sample in drawn:
+        pixels = np.asarray(Image.open(io.BytesIO(stored[sample.item.image])))
+        np.testing.assert_array_equal(sample.rgb, pixels)
+        assert torch.equal(
+            (sample.ground_truth * 255).round(), torch.tensor(pixels).permute(2, 0, 1)
+        )
+
+
+@pytest.mark.ray
+def test_buckets_without_masks_are_named(prepared, manifest, monkeypatch):
+    from pipelines.evaluation import work
+
+    monkeypatch.setattr(work, "bucket_of", lambda ratio: 2 if ratio < 0.5 else None)
+    assert plan_work(prepared, manifest, images=4, seed=0).without_masks == (0, 1, 3)
+
+
+def _damaged(prepared, tmp_path, kind, change):
+    """Copy the data with one column of its validation shards changed."""
+    import shutil
+
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    folder = tmp_path / "data"
+    shutil.copytree(prepared, folder)
+    for path in (folder / f"{kind}s" / "validation").iterdir():
+        table = pq.read_table(path)
+        values = [change(value) for value in table[kind].to_pylist()]
+        column = table.schema.get_field_index(kind)
+        pq.write_table(table.set_column(column, kind, pa.array(values, pa.binary())), path)
+    return str(folder)
+
+
+@pytest.mark.ray
+@pytest.mark.parametrize("kind", ["image", "mask"])
+def test_a_damaged_row_is_named(prepared, manifest, tmp_path, kind):
+    data = _damaged(prepared, tmp_path, kind, lambda value: value[: len(value) // 2])
+    work = plan_work(data, manifest, images=4, seed=0)
+    key = getattr(work.items[0], kind)
+    with pytest.raises(InputError, match="prepare the data anew") as caught:
+        load_samples(data, manifest, work)
+    assert f"validation {kind} {key} of {data}" in str(caught.value)
+
+
+@pytest.mark.ray
+def test_a_picture_of_another_size_is_named(prepared, manifest, tmp_path):
+    from isnet.images import encode_jpeg
+
+    other = encode_jpeg(np.zeros((16, 32, 3), dtype=np.uint8))
+    data = _damaged(prepared, tmp_path, "image", lambda _: other)
+    work = plan_work(data, manifest, images=1, seed=0)
+    with pytest.raises(InputError, match="it is 16x32 instead of 32x32"):
+        load_samples(data, manifest, work)
+
+
+@pytest.mark.ray
+@pytest.mark.parametrize("kept", [0, 100])
+def test_a_damaged_shard_is_named(prepared, manifest, tmp_path, kept):
+    import shutil
+
+    data = tmp_path / "data"
+    shutil.copytree(prepared, data)
+    path = data / "images/validation/00000.parquet"
+    path.write_bytes(path.read_bytes()[:kept])
+    with pytest.raises(InputError, match=r"validation images/validation/00000.parquet .* anew"):
+        plan_work(str(data), manifest, images=4, seed=0)

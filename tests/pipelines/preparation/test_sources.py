@@ -33,6 +33,30 @@ def test_other_and_hidden_files_are_left_alone(tmp_path: Path) -> None:
     assert [key for key, _ in folder(tmp_path).list()] == ["a.jpg"]
 
 
+def test_files_with_other_endings_bring_one_warning_that_counts_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    heic = [f"deep/{index}.HEIC" for index in range(1001)]
+    fill(tmp_path, "a.jpg", "c.avif", *heic)
+    assert folder(tmp_path).list() == [("a.jpg", 5)]
+    assert capsys.readouterr().err == (
+        f"warning: --photos {tmp_path}: 1,002 files with other endings (.heic 1,001, .avif 1) "
+        "are not read\n"
+    )
+
+
+def test_a_readme_and_hidden_files_bring_none(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder(fill(tmp_path, "a.jpg", "README.md", "._a.heic")).list()
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_folder_of_other_files_only_is_refused_and_says_which(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"1 file with other endings \(\.heic 1\) is not read"):
+        folder(fill(tmp_path, "a.heic")).list()
+
+
 def test_key_reads_its_file(tmp_path: Path) -> None:
     assert folder(fill(tmp_path, "a/b c#1.jpg")).read("a/b c#1.jpg") == b"a/b c#1.jpg"
 

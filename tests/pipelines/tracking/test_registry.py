@@ -6,20 +6,29 @@ import io
 import os
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
+import requests
 import torch
 from mlflow.tracking import MlflowClient
 from PIL import Image
 
 from isnet.checkpoint import load_generator, save_generator
 from isnet.config import GeneratorConfig, InputError
+from isnet.images import ImageError
 from isnet.inpainter import Inpainter
 from isnet.network import generator_from_config
+from pipelines.tracking.registered_model import RegisteredInpainter
 from pipelines.tracking.registry import fetch_registered, is_registered, register_model
 from pipelines.tracking.runs import TrackingConfig, open_run
+from pipelines.tracking.server import as_input_error
 
 
 @pytest.fixture(scope="module")
@@ -96,6 +105,69 @@ def test_models_that_are_not_there_are_input_errors(uri: str, version: str, mode
 def test_a_folder_without_checkpoint_is_an_input_error(uri: str, run: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is no checkpoint"):
         register_model(uri, run, tmp_path)
+
+
+class FullStore(BaseHTTPRequestHandler):
+    """An artifact store that takes no file, for the reason that its path starts with."""
+
+    def do_PUT(self) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.send_response(int(self.path.split("/")[1]))
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *args: object) -> None:
+        """Keep quiet."""
+
+
+@pytest.fixture
+def full_store() -> Iterator[str]:
+    with HTTPServer(("127.0.0.1", 0), FullStore) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+@pytest.mark.parametrize("status", ["413", "500"])
+def test_an_artifact_store_that_refuses_is_an_input_error_with_the_reason(
+    uri: str, checkpoint: Path, full_store: str, status: str
+) -> None:
+    location = f"http://someone:secret@{full_store}/{status}"
+    client = MlflowClient(uri)
+    client.create_experiment(f"full {status}", artifact_location=location)
+    config = TrackingConfig(uri=uri, experiment=f"full {status}")
+    run_id = open_run(config, name="n", params={}, tags={})
+    with pytest.raises(InputError, match=f"does not take the model .*{status}") as caught:
+        register_model(uri, run_id, checkpoint, name=f"refused-{status}")
+    assert "secret" not in str(caught.value)
+    assert not client.search_registered_models(f"name='refused-{status}'")
+
+
+def test_an_artifact_store_that_is_away_is_an_input_error(uri: str, checkpoint: Path) -> None:
+    MlflowClient(uri).create_experiment("away", artifact_location="http://127.0.0.1:9/x")
+    run_id = open_run(TrackingConfig(uri=uri, experiment="away"), name="n", params={}, tags={})
+    with pytest.raises(InputError, match=r"does not take the model .*127"):
+        register_model(uri, run_id, checkpoint)
+
+
+@pytest.mark.parametrize("error", [requests.ConnectionError("reset"), OSError("disk full")])
+def test_errors_of_network_and_disk_are_input_errors(error: Exception) -> None:
+    with pytest.raises(InputError, match=f"http://there: {error}$"), as_input_error("http://there"):
+        raise error
+
+
+def test_other_errors_stay_bugs() -> None:
+    with pytest.raises(KeyError), as_input_error("http://there"):
+        raise KeyError("bug")
+
+
+def test_a_registered_model_names_what_is_wrong_with_a_picture(checkpoint: Path) -> None:
+    context = SimpleNamespace(artifacts={"checkpoint": str(checkpoint)})
+    model = RegisteredInpainter()
+    model.load_context(context)  # type: ignore[arg-type]
+    rows = pd.DataFrame({"image": [b"no picture"], "mask": [png(np.zeros((8, 8), np.uint8))]})
+    with pytest.raises(ImageError, match="not a picture in a format that is read"):
+        model.predict(context, rows)  # type: ignore[arg-type]
 
 
 @pytest.mark.slow

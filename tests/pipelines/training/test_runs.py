@@ -7,8 +7,11 @@ from dataclasses import replace
 import pytest
 
 from isnet.config import InputError
+from pipelines.tracking.runs import TrackingConfig
 from pipelines.training.config import PRESETS, smoke
 from pipelines.training.runs import open_run_folder
+
+FACTS = {"data_hash": "0123", "extractor": "vgg16 random substitute"}
 
 
 @pytest.fixture
@@ -17,42 +20,61 @@ def config(tmp_path):
 
 
 def test_without_a_name_a_new_run_is_planned(config):
-    run = open_run_folder(replace(config, name=None))
+    run = open_run_folder(replace(config, name=None), FACTS)
     assert run.config.name.startswith("isnet-")
     assert run.location.endswith(run.config.name)
     assert not run.finished
 
 
 def test_an_unfinished_run_is_found_again(config):
-    open_run_folder(config).save(state="running", run_id="abc")
-    again = open_run_folder(config)
+    open_run_folder(config, FACTS).save(state="running", run_id="abc", facts=FACTS)
+    again = open_run_folder(config, FACTS)
     assert again.run_id == "abc"
     assert not again.finished
 
 
 def test_a_finished_run_says_so_unless_more_steps_are_asked_for(config):
-    open_run_folder(config).save(state="finished", run_id="abc")
-    assert open_run_folder(config).finished
-    assert not open_run_folder(replace(config, steps=20)).finished
+    open_run_folder(config, FACTS).save(state="finished", run_id="abc", facts=FACTS)
+    assert open_run_folder(config, FACTS).finished
+    assert not open_run_folder(replace(config, steps=20), FACTS).finished
 
 
 def test_another_configuration_is_refused_by_field(config):
-    open_run_folder(config).save(state="running", run_id="abc")
+    open_run_folder(config, FACTS).save(state="running", run_id="abc", facts=FACTS)
     changed = replace(config, batch_size=16, optimizer=replace(config.optimizer, generator_lr=0.5))
     with pytest.raises(InputError, match=r"batch_size was 8, now 16; optimizer.generator_lr was"):
-        open_run_folder(changed)
+        open_run_folder(changed, FACTS)
 
 
 def test_what_does_not_change_the_outcome_may_change(config):
-    open_run_folder(config).save(state="running", run_id="abc")
-    open_run_folder(replace(config, log_every=1, keep_checkpoints=9))
+    open_run_folder(config, FACTS).save(state="running", run_id="abc", facts=FACTS)
+    open_run_folder(replace(config, log_every=1, keep_checkpoints=9, data="/moved"), FACTS)
+
+
+def test_other_data_at_the_same_place_are_refused(config):
+    open_run_folder(config, FACTS).save(state="running", run_id="abc", facts=FACTS)
+    with pytest.raises(InputError, match="data_hash was 0123, now 4567"):
+        open_run_folder(config, {**FACTS, "data_hash": "4567"})
+
+
+def test_another_tracking_server_gets_a_run_of_its_own(config):
+    open_run_folder(config, FACTS).save(state="running", run_id="abc", facts=FACTS)
+    moved = replace(config, tracking=TrackingConfig(uri="http://other:5000"))
+    assert open_run_folder(moved, FACTS).run_id is None
+
+
+def test_secrets_are_not_written(config, tmp_path):
+    secret = replace(config, tracking=TrackingConfig(uri="mysql://user:hunter2@db/mlflow"))
+    run = open_run_folder(secret, FACTS).save(state="running", run_id="abc", facts=FACTS)
+    assert "hunter2" not in (tmp_path / "first" / "run.json").read_text()
+    assert "hunter2" not in str(run.about(FACTS))
 
 
 def test_a_damaged_run_file_is_a_clear_error(config, tmp_path):
     (tmp_path / "first").mkdir()
     (tmp_path / "first" / "run.json").write_text("{")
     with pytest.raises(InputError, match=r"run.json is damaged; choose another --name"):
-        open_run_folder(config)
+        open_run_folder(config, FACTS)
 
 
 @pytest.mark.parametrize("name", PRESETS)

@@ -1,0 +1,111 @@
+"""The model under evaluation, from wherever it lies, and what it was before training."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from isnet.checkpoint import CONFIG_FILE, WEIGHTS_FILE, read_about, read_generator
+from isnet.config import GeneratorConfig, InputError
+from isnet.initialisation import new_generator
+from pipelines.storage import local_copy, printable
+from pipelines.tracking.registry import fetch_registered, is_registered
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model:
+    """A loaded checkpoint."""
+
+    location: str
+    """Where it came from, fit to be printed."""
+    generator: nn.Module
+    """In eval mode, on the device that it is measured on."""
+    config: GeneratorConfig
+    about: dict[str, Any]
+    """Facts that training kept beside the weights; empty for an authors' file."""
+
+
+def load_model(location: str, *, tracking_uri: str) -> Model:
+    """Load a checkpoint.
+
+    Args:
+        location: a checkpoint directory of ours or an authors' .pth file, as a local path or a
+            URI; or a registered model.
+        tracking_uri: where registered models are looked up, as `resolve_uri` made it.
+
+    Raises:
+        InputError: nothing there, or no checkpoint.
+
+    """
+    with _fetched(location, tracking_uri) as path:
+        generator, config = _read(path, location)
+        about = read_about(path) if path.is_dir() else {}
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    return Model(
+        location=printable(location), generator=generator.to(device), config=config, about=about
+    )
+
+
+def untrained_generator(model: Model) -> nn.Module:
+    """Build the generator that the model's training started from, on the model's device.
+
+    Raises:
+        InputError: the checkpoint does not tell, or that generator is gone.
+
+    """
+    run = model.about.get("config")
+    if run is None:
+        raise InputError(
+            f"{model.location} does not say how it was initialised; leave --untrained away"
+        )
+    if run.get("init_from") is not None:
+        generator = _initial_generator(model, run["init_from"])
+    else:
+        generator = new_generator(
+            model.config,
+            seed=run["seed"],
+            initialisation=run["optimizer"]["initialisation"],
+            init_std=run["optimizer"]["init_std"],
+        )
+    return generator.eval().to(next(model.generator.parameters()).device)
+
+
+def _initial_generator(model: Model, init_from: str) -> nn.Module:
+    try:
+        with _files(init_from) as path:
+            return _read(path, init_from)[0]
+    except InputError as error:
+        raise InputError(
+            f"{model.location} was trained from {printable(init_from)}, which cannot be used any "
+            f"more ({error}); leave --untrained away"
+        ) from error
+
+
+@contextmanager
+def _fetched(location: str, tracking_uri: str) -> Iterator[Path]:
+    """Give a checkpoint of any kind under a local path."""
+    if is_registered(location):
+        with tempfile.TemporaryDirectory(prefix="isnet-") as folder:
+            yield fetch_registered(tracking_uri, location, Path(folder))
+    else:
+        with _files(location) as path:
+            yield path
+
+
+def _files(location: str) -> AbstractContextManager[Path]:
+    return local_copy(location, (CONFIG_FILE, WEIGHTS_FILE))
+
+
+def _read(path: Path, location: str) -> tuple[nn.Module, GeneratorConfig]:
+    try:
+        return read_generator(path)
+    except OSError as error:  # no permission, mostly
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise InputError(f"{printable(location)} cannot be read ({reason})") from error

@@ -1,0 +1,81 @@
+"""Read the validation split of a prepared data set: only what is wanted, or a clear error."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from PIL import Image
+from pyarrow import parquet
+
+from isnet.config import InputError
+from isnet.masks import decode_hole
+from pipelines.shards import Kind, Manifest, Shard
+from pipelines.storage import join, open_filesystem, printable
+
+
+def read_column(data: str, manifest: Manifest, kind: Kind, column: str) -> list[Any]:
+    """Read one column of the split, in the order of the shards."""
+    values: list[Any] = []
+    for shard in manifest.shards(kind, "validation"):
+        with _open_shard(data, shard) as file:
+            values += file.read([column])[column].to_pylist()
+    return values
+
+
+def read_pictures(data: str, manifest: Manifest, kind: Kind, keys: set[str]) -> dict[str, bytes]:
+    """Read the encoded pictures of some keys, from the row groups that hold them and no others."""
+    column = {"images": "image", "masks": "mask"}[kind]
+    found: dict[str, bytes] = {}
+    for shard in manifest.shards(kind, "validation"):
+        with _open_shard(data, shard) as file:
+            for group in range(file.num_row_groups):
+                names = file.read_row_group(group, ["key"])["key"].to_pylist()
+                rows = [row for row, name in enumerate(names) if name in keys]
+                if rows:
+                    pictures = file.read_row_group(group, [column])[column]
+                    found |= {names[row]: pictures[row].as_py() for row in rows}
+    return found
+
+
+def decode_rgb(data: bytes, size: int) -> np.ndarray:
+    """Decode an image: uint8 (size, size, 3); `ValueError` where it is of another size."""
+    with Image.open(io.BytesIO(data), formats=("JPEG", "PNG")) as picture:
+        return _of_size(np.array(picture.convert("RGB")), size)
+
+
+def decode_square_hole(data: bytes, size: int) -> np.ndarray:
+    """Decode a mask: bool (size, size), True = missing; `ValueError` as `decode_rgb`."""
+    return _of_size(decode_hole(data), size)
+
+
+@contextmanager
+def name_errors(data: str, what: str) -> Iterator[None]:
+    """Say which shard or row of the data set it was that could not be read, as an `InputError`."""
+    try:
+        yield
+    except (pa.ArrowException, OSError, ValueError, SyntaxError) as error:  # PIL raises them all
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise InputError(
+            f"validation {what} of {printable(data)} cannot be read ({reason}); prepare the data "
+            "anew, into another folder"
+        ) from error
+
+
+@contextmanager
+def _open_shard(data: str, shard: Shard) -> Iterator[parquet.ParquetFile]:
+    """Open a shard; what goes wrong while it is open is told of it."""
+    filesystem, path = open_filesystem(join(data, shard.path))
+    with name_errors(data, shard.path), filesystem.open_input_file(path) as file:
+        yield parquet.ParquetFile(file)
+
+
+def _of_size(pixels: np.ndarray, size: int) -> np.ndarray:
+    height, width = pixels.shape[:2]
+    if (height, width) != (size, size):
+        raise ValueError(f"it is {height}x{width} instead of {size}x{size}")
+    return pixels

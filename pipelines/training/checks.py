@@ -1,0 +1,80 @@
+"""What the driver looks at before anything starts, and would fail in the workers otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from isnet.checkpoint import read_generator
+from isnet.config import SIZE_MULTIPLE, InputError
+from isnet.losses import needs_extractor
+from isnet.vgg import build_extractor
+from pipelines.evaluation.work import plan_work
+from pipelines.shards import Manifest
+from pipelines.storage import printable
+from pipelines.tracking.runs import git_commit
+from pipelines.training.config import TrainConfig
+from pipelines.training.streams import RowGroup, read_row_groups, steps_per_epoch
+
+WORK_SEED = 0
+"""Of validations. Not the run's: runs with different seeds are validated on the same work."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inspection:
+    """What the driver found."""
+
+    facts: dict[str, str]
+    """Tags of the run: data hash, commit, VGG weights, design."""
+    row_groups: list[RowGroup]
+    """Row groups of the training images."""
+    init_state: Mapping[str, Tensor] | None
+    """State of the generator to start from; None for new weights."""
+
+
+def inspect(config: TrainConfig, manifest: Manifest) -> Inspection:
+    """Look at the data, the weights to start from, and the features of the loss.
+
+    Raises:
+        InputError: one of them is missing or does not fit.
+
+    """
+    if manifest.size % SIZE_MULTIPLE:
+        raise InputError(
+            f"{printable(config.data)} holds images of {manifest.size}x{manifest.size}; training "
+            f"needs a size divisible by {SIZE_MULTIPLE}: prepare with another --size"
+        )
+    row_groups = read_row_groups(config.data, manifest, "train")
+    steps_per_epoch(row_groups, config.batch_size)
+    plan_work(config.data, manifest, images=config.validation_images, seed=WORK_SEED)
+    return Inspection(
+        facts={
+            "data_hash": manifest.hash,
+            "git_commit": git_commit(Path(__file__).parent),
+            "extractor": _extractor_source(config),
+            "design": config.generator.design,
+        },
+        row_groups=row_groups,
+        init_state=None if config.init_from is None else _init_state(config),
+    )
+
+
+def _extractor_source(config: TrainConfig) -> str:
+    if not needs_extractor(config.loss.weights()):
+        return "none"
+    return build_extractor(config.loss.extractor, config.loss.extractor_weights).source
+
+
+def _init_state(config: TrainConfig) -> Mapping[str, Tensor]:
+    generator, found = read_generator(str(config.init_from))
+    if found != config.generator:
+        raise InputError(
+            f"--init-from {config.init_from} is {asdict(found)}, but the run trains "
+            f"{asdict(config.generator)}; make --generator.design, .blocks and .channels agree"
+        )
+    state: dict[str, Any] = generator.state_dict()
+    return state

@@ -1,0 +1,53 @@
+"""The plan: which crops of which files each shard holds. Without Ray."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from isnet.config import InputError
+from pipelines.preparation.plan import MIXED_PHOTOS, PrepareConfig, make_plan
+from tests.pipelines.preparation.photographs import photo
+
+
+def test_every_crop_of_every_photograph_is_planned_once(config: PrepareConfig) -> None:
+    planned = sorted(
+        (item.key, crop)
+        for unit in make_plan(config).units["images"]
+        for item in unit.items
+        for crop in range(item.first, item.first + item.crops)
+    )
+    keys = [key for key, _ in config.photo_source().list()]
+    assert planned == sorted((key, crop) for key in keys for crop in range(4))
+
+
+def test_few_photographs_are_mixed_in_every_shard(samples: Path, tmp_path: Path) -> None:
+    config = PrepareConfig(photos=str(samples), output=str(tmp_path), size=64, crops_per_photo=48)
+    units = [unit for unit in make_plan(config).units["images"] if unit.split == "train"]
+    assert len(units) == 16
+    assert min(len({item.key for item in unit.items}) for unit in units) > 5
+
+
+def test_many_photographs_are_each_decoded_once(tmp_path: Path) -> None:
+    for index in range(40 * MIXED_PHOTOS):
+        (tmp_path / f"{index}.jpg").touch()
+    units = make_plan(PrepareConfig(photos=str(tmp_path), output="x", crops_per_photo=3)).units[
+        "images"
+    ]
+    keys = [item.key for unit in units if unit.split == "train" for item in unit.items]
+    assert len(keys) == len(set(keys))
+
+
+def test_empty_mask_folder_is_refused(config: PrepareConfig, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"--masks .* holds no pictures"):
+        make_plan(replace(config, masks=str(tmp_path)))
+
+
+def test_a_single_photograph_cannot_be_split(
+    config: PrepareConfig, samples: Path, tmp_path: Path
+) -> None:
+    photo(samples).save(tmp_path / "only.jpg")
+    with pytest.raises(InputError, match="give two or more"):
+        make_plan(replace(config, photos=str(tmp_path)))

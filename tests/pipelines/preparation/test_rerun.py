@@ -1,0 +1,125 @@
+"""Preparing again: what is finished stays, what is missing is made, what differs is refused."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from isnet.config import InputError
+from pipelines.preparation.plan import PrepareConfig
+from pipelines.prepare import prepare
+from pipelines.shards import MANIFEST, Manifest, read_manifest
+from tests.pipelines.preparation.photographs import photo, rows
+
+pytestmark = pytest.mark.ray
+
+ENTRY_POINT = Path(__file__).parents[3] / "pipelines/prepare.py"
+
+
+def written(config: PrepareConfig) -> dict[str, int]:
+    """When each shard was written."""
+    root = Path(config.output)
+    return {str(path): path.stat().st_mtime_ns for path in root.rglob("*.parquet")}
+
+
+def test_finished_data_set_is_left_as_it_is(
+    config: PrepareConfig, manifest: Manifest, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = written(config)
+    assert prepare(config) == manifest
+    assert written(config) == before
+    assert "already prepared" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("with_manifest", [False, True])
+def test_interrupted_run_makes_only_what_is_missing(
+    copy: PrepareConfig, manifest: Manifest, with_manifest: bool
+) -> None:
+    root = Path(copy.output)
+    missing, cut_short = (root / manifest.images["train"][index].path for index in (0, 1))
+    missing.unlink()
+    cut_short.write_bytes(cut_short.read_bytes()[:-7])
+    if not with_manifest:
+        (root / MANIFEST).unlink()
+    before = written(copy)
+    assert prepare(copy).hash == manifest.hash
+    changed = {path for path, time in written(copy).items() if before.get(path) != time}
+    assert changed == {str(missing), str(cut_short)}
+
+
+def test_leftovers_of_killed_tasks_are_removed(copy: PrepareConfig, manifest: Manifest) -> None:
+    leftover = Path(copy.output) / "images/train/.00000.parquet.0123.tmp"
+    leftover.write_bytes(b"half a shard")
+    (Path(copy.output) / MANIFEST).unlink()
+    prepare(copy)
+    assert not leftover.exists()
+
+
+def test_shards_of_another_plan_are_not_kept(copy: PrepareConfig, manifest: Manifest) -> None:
+    (Path(copy.output) / MANIFEST).unlink()
+    (Path(copy.output) / "plan.json").unlink()
+    shutil.rmtree(Path(copy.output) / "masks")
+    shutil.move(Path(copy.output) / "images", Path(copy.output).parent / "images")
+    other = prepare(replace(copy, seed=1, output=str(Path(copy.output).parent / "other")))
+    assert other.hash != manifest.hash
+
+
+def test_overwrite_replaces_a_data_set(copy: PrepareConfig) -> None:
+    stale = Path(copy.output) / "images/train/99999.parquet"
+    stale.touch()
+    manifest = prepare(replace(copy, size=48, overwrite=True))
+    assert manifest == read_manifest(copy.output)
+    assert manifest.size == 48
+    assert not stale.exists()
+
+
+@pytest.mark.slow
+def test_killed_process_loses_and_doubles_nothing(config: PrepareConfig, tmp_path: Path) -> None:
+    killed = replace(config, output=str(tmp_path / "killed"), crops_per_photo=400)
+    names = ("photos", "output", "size", "crops_per_photo", "generated_masks", "validation_percent")
+    argv = [f"--{name.replace('_', '-')}={getattr(killed, name)}" for name in names]
+    process = subprocess.Popen([sys.executable, ENTRY_POINT, *argv], stdout=subprocess.DEVNULL)
+    images = tmp_path / "killed/images/train"
+    while process.poll() is None and len(list(images.glob("0*.parquet"))) < 2:
+        time.sleep(0.02)
+    process.kill()
+    process.wait()
+    assert not (tmp_path / "killed" / MANIFEST).exists()
+    manifest = prepare(killed)
+    undisturbed = prepare(replace(killed, output=str(tmp_path / "undisturbed")))
+    assert manifest.hash == undisturbed.hash
+    keys = [row["key"] for row in rows(killed, "images")]
+    assert len(keys) == len(set(keys)) == 7 * killed.crops_per_photo + 1
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"size": 48}, "--size was 32, now 48"),
+        ({"seed": 3, "crops_per_photo": 5}, "--seed was 0, now 3, --crops-per-photo was 4, now 5"),
+    ],
+)
+def test_another_data_set_in_the_output_is_refused(
+    copy: PrepareConfig, change: dict[str, Any], message: str
+) -> None:
+    before = written(copy)
+    with pytest.raises(InputError, match=f"{re.escape(message)}.*--overwrite"):
+        prepare(replace(copy, **change))
+    assert written(copy) == before
+
+
+def test_changed_photographs_are_noticed(
+    copy: PrepareConfig, photos: Path, samples: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(photos, tmp_path / "photos")
+    photo(samples, 2).save(tmp_path / "photos/one-more.jpg")
+    with pytest.raises(InputError, match=r"--photos was 11 files, .* now 12 files"):
+        prepare(replace(copy, photos=str(tmp_path / "photos")))

@@ -1,0 +1,63 @@
+"""The body of a task: rows of photographs and masks, written as one shard. Without Ray."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageOps
+
+from isnet.masks import decode_hole, encode_hole
+from pipelines.preparation.plan import Item, PrepareConfig, Unit
+from pipelines.preparation.units import image_rows, mask_rows, write_units
+from tests.pipelines.preparation.photographs import SIZE, decode
+
+
+def one_photo(config: PrepareConfig, key: str, crops: int = 1) -> list[np.ndarray]:
+    return [decode(data) for _, data in image_rows(Item(key, 0, crops), config)]
+
+
+@pytest.mark.parametrize("key", ["plain.jpg", "deep/er/turned.jpg"])
+def test_first_crop_is_the_centred_square(config: PrepareConfig, photos: Path, key: str) -> None:
+    with Image.open(photos / key) as picture:
+        upright = ImageOps.exif_transpose(picture).convert("RGB")
+    expected = ImageOps.fit(upright, (SIZE, SIZE), Image.Resampling.LANCZOS)
+    (found,) = one_photo(config, key)
+    assert np.abs(found - np.asarray(expected)).mean() < 3  # JPEG's own error
+
+
+def test_further_crops_differ_and_repeat(config: PrepareConfig) -> None:
+    first, second = (one_photo(config, "plain.jpg", crops=4) for _ in range(2))
+    assert np.array_equal(first, second)
+    assert len({picture.tobytes() for picture in first}) == 4
+
+
+def test_a_crop_does_not_depend_on_the_shard_it_is_in(config: PrepareConfig) -> None:
+    together = image_rows(Item("plain.jpg", 0, 4), config)
+    apart = [row for crop in range(4) for row in image_rows(Item("plain.jpg", crop, 1), config)]
+    assert together == apart
+
+
+def test_mask_file_is_cropped_to_a_square_and_stays_binary(
+    config: PrepareConfig, tmp_path: Path
+) -> None:
+    hole = np.zeros((SIZE, 3 * SIZE), dtype=bool)
+    hole[:, :SIZE] = True  # left third: outside the square
+    hole[: SIZE // 2, SIZE : 2 * SIZE] = True
+    (tmp_path / "wide.png").write_bytes(encode_hole(hole))
+    ((_, data, ratio),) = mask_rows(Item("wide.png", 0, 1), replace(config, masks=str(tmp_path)))
+    assert ratio == 0.5
+    assert np.array_equal(decode_hole(data), hole[:, SIZE : 2 * SIZE])
+
+
+def test_callable_for_ray_data_needs_no_ray(config: PrepareConfig, tmp_path: Path) -> None:
+    unit = Unit(kind="masks", split="train", index=7, items=[Item("generated/0000001", 0, 1)])
+    batch = {"unit": np.array([unit.to_json()], dtype=object)}
+    (done,) = write_units(batch, config=replace(config, output=str(tmp_path)), plan_hash="ab")[
+        "done"
+    ]
+    assert json.loads(done)["shard"]["path"] == "masks/train/00007.parquet"
+    assert (tmp_path / "masks/train/00007.parquet").exists()
