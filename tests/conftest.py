@@ -17,6 +17,8 @@ os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("DO_NOT_TRACK", "1")
 os.environ.setdefault("RAY_DATA_DISABLE_PROGRESS_BARS", "1")
+# Left alone, Ray ends what idles for a second, and the next test waits for imports anew.
+os.environ.setdefault("RAY_idle_worker_killing_time_threshold_ms", "60000")
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 LONG_TIMEOUT = 900
