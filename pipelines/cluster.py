@@ -79,7 +79,7 @@ def _start_local(num_cpus: int | None) -> None:
         num_cpus=num_cpus,
         include_dashboard=False,
         logging_level=logging.WARNING,
-        runtime_env={"worker_process_setup_hook": f"{__name__}.{set_up_worker.__name__}"},
+        runtime_env={"worker_process_setup_hook": "pipelines.local_worker.set_up"},
     )
 
 
@@ -102,18 +102,6 @@ def _keep_to_ourselves() -> None:
         os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
     name = "ray._private.authentication.authentication_token_setup"
     logging.getLogger(name).setLevel(logging.ERROR)
-
-
-def set_up_worker() -> None:
-    """Prepare each process of a local Ray, before it does any work.
-
-    Ray Train's cleaner asks a dashboard every second whether the controller lives, finding it by
-    looking for Rays on this machine. A local Ray has no dashboard and ends with its driver, so
-    that there is nothing to clean; and the machine may hold other Rays.
-    """
-    os.environ["RAY_ADDRESS"] = ray.get_runtime_context().gcs_address
-    cleaner = "ray.train.v2._internal.execution.controller.placement_group_cleaner"
-    logging.getLogger(cleaner).setLevel(logging.ERROR)
 
 
 def quiet_data() -> None:
