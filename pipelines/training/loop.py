@@ -21,6 +21,7 @@ import ray.train.torch
 import torch
 import torch.distributed as dist
 from ray.train import CheckpointConsistencyMode
+from ray.train.v2._internal.execution import context as ray_train_context
 from torch import Tensor, nn
 
 from isnet.checkpoint import load_training_state, save_generator, save_training_state
@@ -68,8 +69,9 @@ def train_worker(settings: dict[str, Job]) -> str | None:
 
     """
     job = settings["job"]
-    # It repeats every report on the terminal, whatever the run's own log level.
-    logging.getLogger("ray.train.v2._internal.execution.context").setLevel(logging.WARNING)
+    # It repeats every report on the terminal, whatever the run's own log level, since its logger
+    # is called after the file and not the module.
+    logging.getLogger(ray_train_context.__file__).setLevel(logging.WARNING)
     # The option's successor is unknown to the older releases of PyTorch that we support.
     warnings.filterwarnings("ignore", message=r".*broadcast_buffers.*", category=FutureWarning)
     context = ray.train.get_context()
