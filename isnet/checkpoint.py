@@ -133,6 +133,17 @@ def save_training_state(directory: str | Path, state: Mapping[str, Any]) -> None
     torch.save(dict(state), Path(directory) / TRAINING_FILE)
 
 
+def snapshot(value: Any) -> Any:
+    """Copy a nest of dicts, lists, tuples, numbers, strings and tensors to the CPU."""
+    if isinstance(value, Tensor):
+        return value.detach().to("cpu", copy=True)
+    if isinstance(value, Mapping):
+        return {key: snapshot(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(snapshot(inner) for inner in value)
+    return value
+
+
 def load_training_state(directory: str | Path) -> dict[str, Any]:
     """Read `training.pt` on the CPU; no code in it is run.
 

@@ -175,6 +175,8 @@ class OptimizerConfig:
     """Adam's second-moment decay."""
     ema_decay: float = 0.0
     """Decay of the averaged generator that evaluation and export use; 0 turns averaging off."""
+    fused: bool = True
+    """Adam's update as one kernel over all parameters, on CPU and GPU."""
     initialisation: Initialisation = "normal"
     """First weights of the generator: normal as the authors', or orthogonal (learns faster)."""
     init_std: float = 0.001

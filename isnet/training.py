@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
+from isnet.accumulation import Batch, Part, average, held, unsynchronised
 from isnet.config import OptimizerConfig
 from isnet.initialisation import settle_spectral_norms
 from isnet.losses import GeneratorLoss, discriminator_hinge
@@ -43,6 +44,8 @@ class GanTrainer:
         optimizer: OptimizerConfig,
         margin: float = 1.0,
         autocast: torch.dtype | None = None,
+        accumulate: int = 1,
+        compiled: bool = False,
         wrap: Wrap = lambda module: module,
         mean: Mean = lambda tensor: tensor,
     ) -> None:
@@ -55,6 +58,10 @@ class GanTrainer:
             optimizer: Adam's and the averaging's settings.
             margin: margin of the discriminator's hinge loss (Eq. 3).
             autocast: run the networks in this type (bfloat16), or None for float32.
+            accumulate: equal parts that a batch goes through the networks in, for less memory. The
+                gradients are those of the batch; more than one part costs one more forward pass of
+                the generator.
+            compiled: run both networks through `torch.compile`.
             wrap: makes a module data-parallel.
             mean: averages a tensor over all ranks.
 
@@ -62,21 +69,24 @@ class GanTrainer:
         self.generator, self.discriminator = generator, discriminator
         self.loss, self.margin = loss, margin
         self.step_count = 0
-        self._autocast, self._mean = autocast, mean
-        self._parallel_generator = wrap(generator)
+        self._autocast, self._accumulate, self._mean = autocast, accumulate, mean
+        compile_: Wrap = torch.compile if compiled else _as_it_is  # type: ignore[assignment]
+        self._parallel_generator = wrap(compile_(generator))
         self._averaged = _averaged(generator, optimizer.ema_decay)
         self._generator_adam = _adam(generator, optimizer, optimizer.generator_lr)
         discriminator_lr = optimizer.generator_lr * optimizer.discriminator_lr_ratio
         self._discriminator_adam = _adam(discriminator, optimizer, discriminator_lr)
         self._adversarial = loss.weights.adversarial > 0 or loss.weights.feature_matching > 0
+        # The generator's step looks at it without training it, and so past data parallelism.
+        self._critic = compile_(discriminator)
         # Without an adversarial term the discriminator takes no part.
-        self._parallel_discriminator = wrap(discriminator) if self._adversarial else None
+        self._parallel_discriminator = wrap(self._critic) if self._adversarial else None
 
     def step(self, ground_truth: Tensor, valid: Tensor) -> dict[str, Tensor]:
         """Update the discriminator, then the generator, on one batch.
 
         Args:
-            ground_truth: float (B, 3, H, W) in [0, 1].
+            ground_truth: float (B, 3, H, W) in [0, 1]; B divisible by `accumulate`.
             valid: bool (B, 1, H, W), True = known.
 
         Returns:
@@ -88,17 +98,45 @@ class GanTrainer:
             NonFiniteLossError: on every rank, before the optimizer of that network is stepped.
 
         """
-        corrupted = torch.where(valid, ground_truth, torch.zeros_like(ground_truth))
-        with self._precision(ground_truth):
-            prediction = self._parallel_generator(corrupted)
+        batch = Batch.of(ground_truth, valid, parts=self._accumulate)
         values: dict[str, Tensor] = {}
+        predictions: list[Tensor] = []
         if self._parallel_discriminator is not None:
-            values |= self._step_discriminator(ground_truth, prediction.detach())
-        values |= self._step_generator(ground_truth, prediction, valid)
+            predictions = self._predictions(batch)
+            values |= self._step_discriminator(batch, predictions)
+        # Of a single part the graph is still there; of several it would fill the memory.
+        graphs = predictions if len(batch.parts) == 1 else []
+        step_values, predictions = self._step_generator(batch, graphs, first=not predictions)
+        values |= step_values
         if self._averaged is not None:
             self._averaged.update_parameters(self.generator)
         self.step_count += 1
-        return values | {"prediction": prediction.detach().float()}
+        return values | {"prediction": torch.cat(predictions).float()}
+
+    def warm_up(self, ground_truth: Tensor, valid: Tensor) -> None:
+        """Run both networks forwards and backwards once, and leave no trace in them.
+
+        Data parallelism arranges its buckets of gradients anew after the first step, which changes
+        the order of sums over three and more ranks. With this before its first step, a run that
+        was resumed and one that was not sum alike.
+
+        Args:
+            ground_truth: float (B, 3, H, W).
+            valid: bool (B, 1, H, W).
+
+        """
+        networks = (self.generator, self.discriminator)
+        before = [[buffer.clone() for buffer in network.buffers()] for network in networks]
+        with self._precision(ground_truth):
+            prediction = self._parallel_generator(Part(ground_truth, valid).corrupted)
+            prediction.float().mean().backward()
+            if self._parallel_discriminator is not None:
+                logits, _ = self._parallel_discriminator(prediction.detach().to(ground_truth.dtype))
+                logits.float().mean().backward()
+        for network, buffers in zip(networks, before, strict=True):
+            network.zero_grad(set_to_none=True)
+            for buffer, value in zip(network.buffers(), buffers, strict=True):
+                buffer.copy_(value)
 
     def export(self) -> nn.Module:
         """Copy the generator to evaluate and ship: the averaged one, where there is one.
@@ -129,40 +167,85 @@ class GanTrainer:
         self._generator_adam.load_state_dict(state["generator_adam"])
         self._discriminator_adam.load_state_dict(state["discriminator_adam"])
 
-    def _step_discriminator(self, ground_truth: Tensor, prediction: Tensor) -> dict[str, Tensor]:
-        assert self._parallel_discriminator is not None
-        with self._precision(ground_truth):
+    def _predictions(self, batch: Batch) -> list[Tensor]:
+        """Predict every part; with a graph where there is only one."""
+        alone = len(batch.parts) == 1
+        predictions = []
+        for index, part in enumerate(batch.parts):
+            with torch.set_grad_enabled(alone), held(self.generator, hold=index > 0):
+                predictions.append(self._predict(part))
+        return predictions
+
+    def _predict(self, part: Part) -> Tensor:
+        with self._precision(part.ground_truth):
+            prediction: Tensor = self._parallel_generator(part.corrupted)
+        return prediction
+
+    def _step_discriminator(self, batch: Batch, predictions: list[Tensor]) -> dict[str, Tensor]:
+        network = self._parallel_discriminator
+        assert network is not None
+        losses = []
+        for index, (part, prediction) in enumerate(zip(batch.parts, predictions, strict=True)):
+            with (
+                unsynchronised(network, unless=index == len(predictions) - 1),
+                held(self.discriminator, hold=index > 0),
+            ):
+                losses.append(self._discriminator_loss(network, part, prediction.detach()))
+                (losses[-1] / len(predictions)).backward()
+        return self._update(self._discriminator_adam, {"discriminator": average(losses)})
+
+    def _discriminator_loss(self, network: nn.Module, part: Part, prediction: Tensor) -> Tensor:
+        with self._precision(prediction):
             # One pass over both halves: data parallelism wants one forward for each backward.
-            both = torch.cat([ground_truth, prediction.to(ground_truth.dtype)])
-            logits, _ = self._parallel_discriminator(both)
+            both = torch.cat([part.ground_truth, prediction.to(part.ground_truth.dtype)])
+            logits, _ = network(both)
         real_logits, fake_logits = logits.chunk(2)
-        loss = discriminator_hinge(real_logits, fake_logits, margin=self.margin)
-        return self._update(self._discriminator_adam, loss, {"discriminator": loss})
+        return discriminator_hinge(real_logits, fake_logits, margin=self.margin)
 
     def _step_generator(
-        self, ground_truth: Tensor, prediction: Tensor, valid: Tensor
+        self, batch: Batch, graphs: list[Tensor], *, first: bool
+    ) -> tuple[dict[str, Tensor], list[Tensor]]:
+        """Update the generator; `first`: nothing has been predicted in this step yet."""
+        network = self._parallel_generator
+        global_ratio = self._mean(hole_ratio(batch.valid).mean())
+        found: dict[str, list[Tensor]] = {}
+        predictions = []
+        for index, part in enumerate(batch.parts):
+            with (
+                unsynchronised(network, unless=index == len(batch.parts) - 1),
+                held(self.generator, hold=index > 0 or not first),
+                held(self.discriminator, hold=index > 0),
+            ):
+                prediction = graphs[index] if graphs else self._predict(part)
+                terms = self._generator_terms(part, prediction, global_ratio)
+                (terms["generator"] / len(batch.parts)).backward()
+            predictions.append(prediction.detach())
+            for name, term in terms.items():
+                found.setdefault(name, []).append(term.detach())
+        means = {name: average(values) for name, values in found.items()}
+        return self._update(self._generator_adam, means), predictions
+
+    def _generator_terms(
+        self, part: Part, prediction: Tensor, global_ratio: Tensor
     ) -> dict[str, Tensor]:
-        global_ratio = self._mean(hole_ratio(valid).mean())
-        with self._precision(ground_truth), _frozen(self.discriminator):
+        with self._precision(part.ground_truth), _frozen(self.discriminator):
             terms = self.loss(
                 prediction.float(),
-                ground_truth,
+                part.ground_truth,
                 hole_ratio=global_ratio,
-                discriminator=self.discriminator,
+                discriminator=self._critic,
             )
         total = terms.pop("total")
-        return self._update(self._generator_adam, total, terms | {"generator": total})
+        return terms | {"generator": total}
 
-    def _update(
-        self, adam: torch.optim.Adam, loss: Tensor, terms: Mapping[str, Tensor]
-    ) -> dict[str, Tensor]:
+    def _update(self, adam: torch.optim.Adam, terms: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Step one optimizer, unless a term is not finite on any rank; return the terms' means."""
         means = self._mean(torch.stack([term.detach() for term in terms.values()]))
         if not torch.isfinite(means).all():
+            adam.zero_grad(set_to_none=True)
             raise NonFiniteLossError(self._diagnose(dict(zip(terms, means.tolist(), strict=True))))
-        adam.zero_grad(set_to_none=True)
-        loss.backward()
         adam.step()
+        adam.zero_grad(set_to_none=True)
         return dict(zip(terms, means, strict=True))
 
     def _diagnose(self, means: Mapping[str, float]) -> str:
@@ -196,7 +279,7 @@ def _averaged(generator: nn.Module, decay: float) -> AveragedModel | None:
 
 def _adam(network: nn.Module, config: OptimizerConfig, lr: float) -> torch.optim.Adam:
     return torch.optim.Adam(
-        network.parameters(), lr=lr, betas=(config.beta1, config.beta2), fused=True
+        network.parameters(), lr=lr, betas=(config.beta1, config.beta2), fused=config.fused
     )
 
 
@@ -208,3 +291,7 @@ def _frozen(network: nn.Module) -> Iterator[None]:
         yield
     finally:
         network.requires_grad_(True)
+
+
+def _as_it_is(network: nn.Module) -> nn.Module:
+    return network
