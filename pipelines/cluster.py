@@ -118,3 +118,8 @@ def quiet_data() -> None:
     logging.getLogger("ray.data").setLevel(logging.WARNING)
     for name in _REPEATED:
         logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
+def keep_order() -> None:
+    """Let Ray Data's blocks arrive in the order of the input, not as tasks happen to finish."""
+    DataContext.get_current().execution_options.preserve_order = True

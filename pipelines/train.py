@@ -8,7 +8,7 @@ On a laptop, in minutes:
 The paper's network on Places2, on a cluster:
 
     ray job submit --working-dir . --runtime-env cluster/runtime-env.yaml -- \\
-        python pipelines/train.py places2 --workers 8 --data /shared/places2 \\
+        python pipelines/train.py places2 --num-workers 8 --data /shared/places2 \\
         --output /shared/runs --tracking.uri http://mlflow:5000
 
 The same command continues a run that was interrupted, where it has a --name. --dry-run prints
@@ -18,6 +18,7 @@ the resolved configuration and stops.
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -27,27 +28,41 @@ from isnet.checkpoint import CONFIG_FILE, WEIGHTS_FILE
 from isnet.config import InputError
 from pipelines.cli import parse_preset, run_main
 from pipelines.shards import read_manifest
-from pipelines.storage import absolute, printable, require_absolute
+from pipelines.storage import absolute, local_copy, printable, require_absolute
 from pipelines.tracking.registry import register_model
 from pipelines.tracking.runs import finish_run, log_artifacts, open_run
 from pipelines.tracking.server import resolve_uri
+from pipelines.training.checkpoints import best, newest
 from pipelines.training.checks import Inspection, inspect
 from pipelines.training.config import PRESETS, TrainConfig, shown
-from pipelines.training.launch import launch
+from pipelines.training.launch import connect_for, launch
+from pipelines.training.loop import Ending
+from pipelines.training.placement import place
 from pipelines.training.runs import Run, open_run_folder
+from pipelines.training.stopping import EXIT_CODE
 
 
 class TrainingStoppedError(InputError):
     """Training could not go on; checkpoints up to then are kept."""
 
 
-def main(argv: Sequence[str]) -> None:
-    """Parse the command line and train."""
+class TerminatedError(Exception):
+    """SIGTERM ended the run, with a checkpoint."""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Parse the command line and train; return the exit code."""
     arguments = [argument for argument in argv if argument != "--dry-run"]
     config = resolve(parse_preset(PRESETS, arguments, description=__doc__))
     print(json.dumps(shown(config), indent=2), flush=True)
-    if len(arguments) == len(argv):
+    if len(arguments) < len(argv):
+        return 0
+    try:
         fit(config)
+    except TerminatedError as stopped:
+        print(stopped, file=sys.stderr)
+        return EXIT_CODE
+    return 0
 
 
 def resolve(config: TrainConfig) -> TrainConfig:
@@ -85,8 +100,9 @@ def fit(config: TrainConfig) -> Run:
         The finished run; its generator lies in `run.model`.
 
     Raises:
-        InputError: something in the configuration or the data cannot work, or training stopped
-            on a loss that was not finite.
+        InputError: something in the configuration, the data or the cluster cannot work, or
+            training stopped on a loss that was not finite or on storage that takes no checkpoint.
+        TerminatedError: SIGTERM ended it; the same command goes on.
 
     """
     manifest = read_manifest(config.data)
@@ -95,8 +111,10 @@ def fit(config: TrainConfig) -> Run:
     if run.finished:
         print(f"run {run.config.name} has finished: its model is {printable(run.model)}")
         return run
+    connect_for(run.config)
+    run = replace(run, config=place(run.config))
     run_id = open_run(
-        config.tracking,
+        run.config.tracking,
         name=str(run.config.name),
         params=shown(run.config),
         tags=inspection.facts,
@@ -105,15 +123,10 @@ def fit(config: TrainConfig) -> Run:
     run = run.save(state="running", run_id=run_id, facts=inspection.facts)
     status: Literal["FINISHED", "FAILED", "KILLED"] = "FAILED"
     try:
-        outcome = launch(run, manifest, inspection)
-        if outcome.failure is not None:
-            raise TrainingStoppedError(_advice(outcome.failure, run))
-        assert outcome.checkpoint is not None
-        with outcome.checkpoint.as_directory() as folder:
-            run.publish_model(Path(folder), (WEIGHTS_FILE, CONFIG_FILE))
-            registered = _register(run, Path(folder), inspection)
+        ending = launch(run, manifest, inspection)
+        registered = _conclude(run, ending, inspection)
         status = "FINISHED"
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, TerminatedError):
         status = "KILLED"
         raise
     finally:
@@ -121,6 +134,27 @@ def fit(config: TrainConfig) -> Run:
     print(_closing_words(run))
     state = "finished" if registered else "unregistered"
     return run.save(state=state, run_id=run_id, facts=inspection.facts)
+
+
+def _conclude(run: Run, ending: Ending, inspection: Inspection) -> bool:
+    """Publish and register the model of a run that came to its end."""
+    if ending.kind == "stopped":
+        raise TerminatedError(
+            f"stopped at step {ending.step} with a checkpoint; the same command with --name "
+            f"{run.config.name} goes on from there"
+        )
+    if ending.kind == "failed":
+        raise TrainingStoppedError(ending.reason)
+    saved = best(run.location) if ending.kind == "early" else newest(run.location)
+    assert saved is not None
+    if ending.kind == "early":
+        print(
+            f"ended at step {ending.step}: no better held-out PSNR in {run.config.early_stop} "
+            f"validations; the model is the best one, of step {saved.step}"
+        )
+    with local_copy(saved.location, (WEIGHTS_FILE, CONFIG_FILE)) as folder:
+        run.publish_model(folder, (WEIGHTS_FILE, CONFIG_FILE))
+        return _register(run, folder, inspection)
 
 
 def _register(run: Run, checkpoint: Path, inspection: Inspection) -> bool:
@@ -134,13 +168,6 @@ def _register(run: Run, checkpoint: Path, inspection: Inspection) -> bool:
         return False
     print(f"registered as models:/isnet/{version}")
     return True
-
-
-def _advice(failure: str, run: Run) -> str:
-    return (
-        f"{failure}. Its checkpoints are in {printable(run.location)}; go on from one with "
-        "--init-from CHECKPOINT and another --name"
-    )
 
 
 def _closing_words(run: Run) -> str:

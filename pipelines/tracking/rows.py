@@ -62,6 +62,23 @@ def send_rows(client: MlflowClient, run_id: str, rows: Sequence[Row]) -> None:
             )
 
 
+def logged(uri: str, run_id: str) -> set[tuple[str, int]]:
+    """Ask MLflow which metrics a run has: (name, step).
+
+    Raises:
+        InputError: MLflow does not answer, or knows no such run.
+
+    """
+    client = connect(uri)
+    with as_input_error(uri):
+        names = client.get_run(run_id).data.metrics
+        return {
+            (name, metric.step)
+            for name in names
+            for metric in client.get_metric_history(run_id, name)
+        }
+
+
 def append_rows(path: Path, run_id: str, rows: Iterable[Row]) -> None:
     """Append rows to a JSON-lines file, one a line, pictures as PNG in base64."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
@@ -30,16 +30,23 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 30.0
 class Tracker:
     """Sends what rank 0 logs from a thread of its own; training neither waits nor fails for it.
 
-    Rows wait until `commit`. A training loop that writes `pending()` into each checkpoint, and
-    commits once the checkpoint is safe, logs every step exactly once: rows of steps that a resumed
-    run repeats were never sent, and rows that may have been sent are sent again unchanged, which
-    MLflow ignores. Pictures are handed over in the same way, but are not part of `pending()`.
+    Rows wait until they are committed. A training loop that writes `pending()` into each
+    checkpoint, seals, and commits what it sealed once the checkpoint is safe, logs every step
+    exactly once: rows of steps that a resumed run repeats were never sent, and rows that may have
+    been sent are sent again unchanged, which MLflow ignores. Pictures are handed over in the same
+    way, but are not part of `pending()`.
 
     As a context manager it commits and closes; after an exception it closes without committing.
     """
 
     def __init__(
-        self, uri: str, run_id: str, *, unsent_folder: Path, pending: Iterable[Row] = ()
+        self,
+        uri: str,
+        run_id: str,
+        *,
+        unsent_folder: Path,
+        pending: Iterable[Row] = (),
+        known: Collection[tuple[str, int]] = (),
     ) -> None:
         """Start the sender.
 
@@ -48,12 +55,17 @@ class Tracker:
             run_id: the run, as `open_run` returned it.
             unsent_folder: local folder for what the server has not taken when the tracker closes.
             pending: rows in the checkpoint that training resumes from.
+            known: metrics, by name and step, that MLflow has of steps that will be repeated; they
+                and pictures of those steps are not kept again.
 
         """
         self._uri, self._run_id, self._unsent_folder = uri, run_id, unsent_folder
+        self._known = frozenset(known)
+        self._known_step = max((step for _, step in self._known), default=-1)
         self._rows: list[Row] = []
         self._images: deque[Row] = deque()
-        # The lock guards what the sender shares: the outboxes and `_closing`.
+        self._sealed: deque[Row] = deque()
+        # The lock guards what threads share: the sealed rows, the outboxes and `_closing`.
         self._changed = threading.Condition()
         self._row_outbox: deque[Row] = deque(pending)
         self._image_outbox: deque[Row] = deque()
@@ -70,28 +82,53 @@ class Tracker:
         self._rows += [
             {"key": safe_name(key), "step": step, "timestamp": timestamp, "value": float(value)}
             for key, value in values.items()
+            if (safe_name(key), step) not in self._known
         ]
 
     def image(self, key: str, step: int, image: np.ndarray | Image.Image) -> None:
         """Keep a copy of a picture, uint8 (H, W, 3) or PIL; beyond 64 the oldest give way."""
+        if step <= self._known_step:
+            return
         picture = Image.fromarray(image) if isinstance(image, np.ndarray) else image
         row = {"key": safe_name(key).replace(":", "_"), "step": step, "timestamp": now()}
         self._images.append({**row, "image": picture.convert("RGB").copy()})
         self._drop_oldest_images()
 
+    def seal(self) -> None:
+        """Set apart everything kept so far, for `commit_sealed`."""
+        with self._changed:
+            self._sealed.extend([*self._rows, *self._images])
+        self.discard()
+
+    def commit_sealed(self) -> None:
+        """Hand what was sealed to the sender; any thread may call it."""
+        with self._changed:
+            self._row_outbox.extend(row for row in self._sealed if "value" in row)
+            self._image_outbox.extend(row for row in self._sealed if "image" in row)
+            self._sealed.clear()
+            self._changed.notify_all()
+
     def commit(self) -> None:
         """Hand everything kept so far to the sender."""
-        with self._changed:
-            self._row_outbox.extend(self._rows)
-            self._image_outbox.extend(self._images)
-            self._changed.notify_all()
+        self.seal()
+        self.commit_sealed()
+
+    def discard(self) -> None:
+        """Forget what was kept since the last seal: of steps that will be repeated."""
         self._rows.clear()
         self._images.clear()
+
+    def drop(self) -> None:
+        """Forget everything that was not committed: no checkpoint that is complete covers it."""
+        self.discard()
+        with self._changed:
+            self._sealed.clear()
 
     def pending(self) -> list[Row]:
         """Return the rows that the server has not confirmed, oldest first, ready for JSON."""
         with self._changed:
-            return [*self._row_outbox, *self._rows]
+            sealed = [row for row in self._sealed if "value" in row]
+            return [*self._row_outbox, *sealed, *self._rows]
 
     def close(self, timeout: float = 60.0) -> None:
         """Commit, go on sending for at most `timeout` seconds, and write the rest into a file."""
@@ -117,8 +154,7 @@ class Tracker:
     ) -> None:
         """Close; what was not committed before an exception belongs to steps to be repeated."""
         if kind is not None:
-            self._rows.clear()
-            self._images.clear()
+            self.drop()
         self.close()
 
     def _drop_oldest_images(self) -> None:

@@ -48,6 +48,11 @@ def inspect(config: TrainConfig, manifest: Manifest) -> Inspection:
             f"{printable(config.data)} holds images of {manifest.size}x{manifest.size}; training "
             f"needs a size divisible by {SIZE_MULTIPLE}: prepare with another --size"
         )
+    if config.crop_size > manifest.size:
+        raise InputError(
+            f"--crop-size {config.crop_size} is larger than the pictures of "
+            f"{printable(config.data)}, {manifest.size}x{manifest.size}; lower it"
+        )
     row_groups = read_row_groups(config.data, manifest, "train")
     steps_per_epoch(row_groups, config.batch_size)
     plan_work(config.data, manifest, images=config.validation_images, seed=WORK_SEED)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, dataclass, field
+from math import lcm
 from typing import Any, Literal
 
 from isnet.config import (
+    SIZE_MULTIPLE,
     DiscriminatorConfig,
     GeneratorConfig,
     InputError,
@@ -16,7 +19,10 @@ from isnet.config import (
 from pipelines.storage import printable
 from pipelines.tracking.runs import TrackingConfig
 
-Precision = Literal["fp32", "bf16"]
+AUTO = "auto"
+"""Value of the options that the cluster decides."""
+
+Precision = Literal["auto", "fp32", "bf16"]
 Device = Literal["auto", "cpu", "gpu"]
 
 
@@ -39,11 +45,23 @@ class TrainConfig:
     """Images a step, over all workers together."""
     seed: int = 0
     """Seed of the initial weights, the order of the data, its flips and its masks."""
-    precision: Precision = "fp32"
-    """Arithmetic of the networks: fp32, or bf16 by autocast (weights stay fp32)."""
+    crop_size: int = 0
+    """Side of the square cut at random from each prepared picture; 0 takes the whole picture."""
+    accumulate: int = 1
+    """Parts that a worker's share of a batch goes through the networks in, for less memory."""
+    precision: Precision = "auto"
+    """Arithmetic of the networks: fp32, bf16 by autocast (weights stay fp32), or auto: bf16 on
+    GPUs and fp32 on CPUs, few of which compute bf16 faster."""
+    channels_last: bool = True
+    """Keep images with their channels last, the layout that convolutions are fastest in."""
+    compile: bool = False
+    """Run the networks through torch.compile: minutes at the start, then faster on GPUs."""
 
-    workers: int = 1
-    """Training processes."""
+    num_workers: int | str = AUTO
+    """Training processes: a number; MIN,MAX to go on with fewer where nodes are lost; or auto: one
+    for each GPU that the batch can be shared by, else one on the CPU."""
+    wait: bool = False
+    """Wait for nodes that the cluster does not have yet, instead of refusing to start."""
     device: Device = "auto"
     """What workers compute on: one GPU each where the cluster has any (auto), cpu, or gpu."""
     cpus_per_worker: float = 0.5
@@ -52,6 +70,9 @@ class TrainConfig:
     """Threads of a worker's CPU arithmetic; 0 shares the machine's cores among the workers."""
     max_failures: int = 3
     """Dead workers that are replaced before the run fails; -1 for any number."""
+    max_rollbacks: int = 3
+    """Times in a row that a loss that is not finite sends the run back to its last checkpoint, to
+    go on with other flips, crops and masks, before the run fails."""
 
     log_every: int = 50
     """Steps between progress lines and logged metrics."""
@@ -60,9 +81,11 @@ class TrainConfig:
     validation_images: int = 32
     """Held-out images of a validation, spread evenly over the hole-ratio buckets."""
     checkpoint_every: int = 2_000
-    """Steps between checkpoints."""
+    """Steps between checkpoints; each validation is followed by one, too."""
     keep_checkpoints: int = 2
-    """Newest checkpoints that are kept."""
+    """Checkpoints of the best held-out PSNR that are kept, beside the newest two."""
+    early_stop: int = 0
+    """Validations without a better held-out PSNR after which training ends; 0 never ends early."""
 
     generator: GeneratorConfig = field(default_factory=GeneratorConfig)
     """The network that is trained."""
@@ -79,19 +102,41 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         """Reject what could not run."""
-        for name in ("steps", "batch_size", "workers", "log_every", "validate_every",
-                     "validation_images", "checkpoint_every", "keep_checkpoints"):  # fmt: skip
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} is {getattr(self, name)}; it must be at least 1")
-        if self.batch_size % self.workers:
-            raise InputError(
-                f"batch_size is {self.batch_size}, which {self.workers} workers cannot share "
-                "evenly; choose a multiple"
-            )
-        if self.threads_per_worker < 0:
-            raise InputError(f"threads_per_worker is {self.threads_per_worker}; give 0 or more")
+        least = {
+            "steps": 1, "batch_size": 1, "accumulate": 1, "log_every": 1, "validate_every": 1,
+            "validation_images": 1, "checkpoint_every": 1, "keep_checkpoints": 1, "early_stop": 0,
+            "crop_size": 0, "threads_per_worker": 0, "max_rollbacks": 0,
+        }  # fmt: skip
+        for name, value in least.items():
+            if getattr(self, name) < value:
+                raise InputError(f"{name} is {getattr(self, name)}; it must be at least {value}")
+        if self.crop_size % SIZE_MULTIPLE:
+            raise InputError(f"crop_size is {self.crop_size}; give a multiple of {SIZE_MULTIPLE}")
         if self.cpus_per_worker <= 0:
             raise InputError(f"cpus_per_worker is {self.cpus_per_worker}; give more than 0")
+        if self.num_workers != AUTO:
+            self._require_even_shares(*self.worker_range())
+
+    def worker_range(self) -> tuple[int, int]:
+        """Fewest and most workers; `InputError` where `num_workers` is not one or two numbers."""
+        match = re.fullmatch(r"(\d+)(?:,(\d+))?", str(self.num_workers))
+        low = int(match[1]) if match else 0
+        high = int(match[2] or low) if match else 0
+        if not 1 <= low <= high:
+            raise InputError(
+                f"num_workers is {self.num_workers!r}; give a number, MIN,MAX such as 2,4, or auto"
+            )
+        return low, high
+
+    def _require_even_shares(self, low: int, high: int) -> None:
+        for workers in range(low, high + 1):
+            if self.batch_size % (workers * self.accumulate):
+                step = lcm(*range(low, high + 1)) * self.accumulate
+                parts = f" in {self.accumulate} parts each" if self.accumulate > 1 else ""
+                raise InputError(
+                    f"batch_size is {self.batch_size}, which {workers} workers cannot share "
+                    f"evenly{parts}; choose a multiple of {step}"
+                )
 
 
 def smoke() -> TrainConfig:
@@ -103,7 +148,7 @@ def smoke() -> TrainConfig:
     return TrainConfig(
         data="data/demo",
         steps=600,
-        workers=2,
+        num_workers=2,
         device="cpu",
         precision="bf16",
         generator=GeneratorConfig(blocks=1, channels=8),
@@ -127,13 +172,15 @@ def smoke() -> TrainConfig:
 
 
 def places2() -> TrainConfig:
-    """Train the paper's ISNet with Eq. 5 on Places2."""
-    return TrainConfig(data="data/places2", steps=1_000_000)
+    """Train the paper's ISNet with Eq. 5 on Places2, and average its weights."""
+    averaged = OptimizerConfig(ema_decay=0.999)
+    return TrainConfig(data="data/places2", steps=1_000_000, optimizer=averaged)
 
 
 def celeba() -> TrainConfig:
-    """Train the paper's ISNet with Eq. 5 on CelebA."""
-    return TrainConfig(data="data/celeba", steps=400_000)
+    """Train the paper's ISNet with Eq. 5 on CelebA, and average its weights."""
+    averaged = OptimizerConfig(ema_decay=0.999)
+    return TrainConfig(data="data/celeba", steps=400_000, optimizer=averaged)
 
 
 def shown(config: TrainConfig) -> dict[str, Any]:

@@ -1,6 +1,6 @@
-"""What every training worker runs: stream, step, report; rank 0 also validates and tracks.
+"""What every training worker runs: stream, step, save; rank 0 also validates and tracks.
 
-Ray Train calls `train_worker` on each worker. It starts from the newest registered checkpoint where
+Ray Train calls `train_worker` on each worker. It starts from the newest complete checkpoint where
 there is one, so that a replaced worker and a rerun command go on where the run was.
 """
 
@@ -8,36 +8,30 @@ from __future__ import annotations
 
 import logging
 import os
-import tempfile
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-import ray.train
-import ray.train.torch
+import ray
 import torch
-import torch.distributed as dist
-from ray.train import CheckpointConsistencyMode
+from ray.actor import ActorHandle
 from ray.train.v2._internal.execution import context as ray_train_context
-from torch import Tensor, nn
 
-from isnet.checkpoint import load_training_state, save_generator, save_training_state
-from isnet.config import InputError
-from isnet.discriminator import build_discriminator
 from isnet.images import to_tensor
-from isnet.initialisation import initialise, new_generator
-from isnet.losses import GeneratorLoss, needs_extractor
-from isnet.network import generator_from_config
 from isnet.training import GanTrainer, NonFiniteLossError
-from isnet.vgg import build_extractor
 from pipelines.seeding import stable_hash
-from pipelines.tracking.tracker import Tracker
+from pipelines.storage import printable
+from pipelines.training.building import build_trainer, check_device
 from pipelines.training.config import TrainConfig
-from pipelines.training.observer import Observer
+from pipelines.training.ranks import Ranks
+from pipelines.training.recorder import Recorder
+from pipelines.training.restoring import restore
 from pipelines.training.streams import Batch, RowGroup, TrainStream
+
+Kind = Literal["finished", "early", "stopped", "failed"]
+"""All steps; no progress any more; on request; it could not go on."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,204 +39,205 @@ class Job:
     """What the driver hands to every worker."""
 
     config: TrainConfig
+    """Placed: nothing in it is `auto`."""
+    run: str
+    """The run's folder, a path or a URI."""
+    size: int
+    """Side of the training pictures."""
     row_groups: Sequence[RowGroup]
     """Row groups of the training images."""
     masks: ray.ObjectRef
     """The training masks, a `MaskBank`."""
     init_state: ray.ObjectRef | None
     """State of the generator to start from; None for new weights."""
-    use_gpu: bool
-    """Whether each worker has a GPU."""
-    tracking_uri: str
+    stop: ActorHandle
+    """A `StopSignal`."""
     run_id: str
-    folder: str
-    """Local folder for what cannot be sent to MLflow."""
+    """MLflow's."""
     about: Mapping[str, Any]
     """Facts to keep in every checkpoint."""
 
 
-def train_worker(settings: dict[str, Job]) -> str | None:
-    """Train until the last step; Ray Train calls it with `{"job": Job}`.
+@dataclass(frozen=True, kw_only=True)
+class Ending:
+    """How training ended."""
 
-    Returns:
-        Why training stopped before its last step, or None.
+    kind: Kind
+    step: int
+    reason: str = ""
+    """Of a failure."""
 
-    """
+
+def train_worker(settings: dict[str, Job]) -> Ending:
+    """Train until the last step; Ray Train calls it with `{"job": Job}`."""
     job = settings["job"]
+    ranks = Ranks.current()
+    _set_up_process(job.config, ranks)
+    init_state = None if job.init_state is None else ray.get(job.init_state)
+    trainer = build_trainer(job.config, ranks, size=job.size, init_state=init_state)
+    with ExitStack() as stack:
+        return _Worker(job, ranks, trainer, stack).run()
+
+
+def _set_up_process(config: TrainConfig, ranks: Ranks) -> None:
     # It repeats every report on the terminal, whatever the run's own log level, since its logger
     # is called after the file and not the module.
     logging.getLogger(ray_train_context.__file__).setLevel(logging.WARNING)
     # The option's successor is unknown to the older releases of PyTorch that we support.
     warnings.filterwarnings("ignore", message=r".*broadcast_buffers.*", category=FutureWarning)
-    context = ray.train.get_context()
-    rank, world_size = context.get_world_rank(), context.get_world_size()
-    _share_cores(job.config, context.get_local_world_size())
-    device = ray.train.torch.get_device()
-    _check_device(job, device)
-    trainer = build_trainer(job, device, world_size)
-    pending = _resume(trainer)
-    with _observer(job, rank, world_size, pending) as observer:
-        try:
-            for batch in _stream(job, rank, world_size, trainer.step_count):
-                _train_on(batch, trainer, observer, job)
-        except NonFiniteLossError as error:
-            # Every rank comes here at the same step. Not raised: a retry would only meet it again.
-            return str(error)
-    return None
-
-
-def _check_device(job: Job, device: torch.device) -> None:
-    if job.use_gpu and not torch.cuda.is_available():
-        raise InputError(
-            f"Ray gave this worker a GPU, but PyTorch {torch.__version__} has no CUDA; "
-            "install a CUDA build of torch, or give --device cpu"
-        )
-    assert job.use_gpu or device.type == "cpu"
-
-
-def build_trainer(job: Job, device: torch.device, world_size: int) -> GanTrainer:
-    """Build both networks alike on every rank, and what trains them."""
-    config = job.config
-    generator = _first_generator(job)
-    torch.manual_seed(config.seed)
-    discriminator = build_discriminator(
-        sigmoid=config.discriminator.sigmoid, channels=config.discriminator.channels
-    )
-    initialise(discriminator, "normal", std=config.optimizer.init_std)
-    weights = config.loss.weights()
-    extractor = None
-    if needs_extractor(weights):
-        extractor = build_extractor(config.loss.extractor, config.loss.extractor_weights)
-        _place(extractor, device)
-    return GanTrainer(
-        _place(generator, device),
-        _place(discriminator, device),
-        GeneratorLoss(weights, extractor),
-        optimizer=config.optimizer,
-        margin=config.loss.margin,
-        autocast=torch.bfloat16 if config.precision == "bf16" else None,
-        wrap=lambda module: _data_parallel(module, config, world_size),
-        mean=lambda tensor: _mean_over_ranks(tensor, world_size),
-    )
-
-
-def _place(module: nn.Module, device: torch.device) -> nn.Module:
-    """Move a network to its device, channels last: the layout that convolutions are fastest in."""
-    placed: nn.Module = module.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return placed
-
-
-def _first_generator(job: Job) -> nn.Module:
-    """Build the generator that training starts from; the same on every rank."""
-    config = job.config
-    if job.init_state is not None:
-        generator = generator_from_config(config.generator)
-        generator.load_state_dict(ray.get(job.init_state))
-        return generator.train()
-    return new_generator(
-        config.generator,
-        seed=config.seed,
-        initialisation=config.optimizer.initialisation,
-        init_std=config.optimizer.init_std,
-    )
-
-
-def _data_parallel(module: nn.Module, config: TrainConfig, world_size: int) -> nn.Module:
-    if world_size == 1:
-        return module
-    options = {
-        # The base model's last low-resolution output goes nowhere (Table 7).
-        "find_unused_parameters": config.generator.design == "base",
-        # The only buffers are spectral norm's, which equal updates keep equal.
-        "broadcast_buffers": False,
-    }
-    parallel: nn.Module = ray.train.torch.prepare_model(module, parallel_strategy_kwargs=options)
-    return parallel
-
-
-def _mean_over_ranks(tensor: Tensor, world_size: int) -> Tensor:
-    if world_size == 1:
-        return tensor
-    total = tensor.clone()
-    dist.all_reduce(total)
-    return total / world_size
-
-
-def _share_cores(config: TrainConfig, local_workers: int) -> None:
     cores = os.cpu_count() or 1
-    torch.set_num_threads(config.threads_per_worker or max(1, cores // local_workers))
+    torch.set_num_threads(config.threads_per_worker or max(1, cores // ranks.local_size))
+    check_device(config, ranks.device)
 
 
-def _stream(job: Job, rank: int, world_size: int, start_step: int) -> Iterator[Batch]:
-    stream = TrainStream(
-        row_groups=job.row_groups,
-        masks=job.masks,
-        batch_size=job.config.batch_size,
-        rank=rank,
-        world_size=world_size,
-        seed=job.config.seed,
-    )
-    return stream.batches(start_step, job.config.steps)
+class _Worker:
+    """One rank's training, from a checkpoint or from the start."""
 
+    def __init__(self, job: Job, ranks: Ranks, trainer: GanTrainer, stack: ExitStack) -> None:
+        self._job, self._config, self._ranks, self._trainer = job, job.config, ranks, trainer
+        restored = restore(job.run, ranks)
+        self._rollbacks = 0
+        self._recorder: Recorder | None = None
+        if ranks.rank == 0:
+            self._recorder = stack.enter_context(
+                Recorder.open(job.config, job.run, job.run_id, job.about, job.stop, restored)
+            )
+        self._load(restored.state)
 
-def _train_on(batch: Batch, trainer: GanTrainer, observer: Observer | None, job: Job) -> None:
-    """Run one step, and whatever is due after it."""
-    config = job.config
-    rank = ray.train.get_context().get_world_rank()
-    torch.manual_seed(stable_hash(config.seed, trainer.step_count, rank))
-    device = ray.train.torch.get_device()
-    ground_truth = to_tensor(batch["image"]).to(device, memory_format=torch.channels_last)
-    valid = torch.from_numpy(~batch["hole"])[:, None].to(device)
-    values = trainer.step(ground_truth, valid)
-    step = trainer.step_count
-    last = step == config.steps
-    if observer is not None:
-        observer.count(batch)
-        if step % config.log_every == 0 or last:
-            observer.log(step, values, ground_truth, valid)
-        if step % config.validate_every == 0 or last:
-            observer.validate(step, trainer.export())
-    if step % config.checkpoint_every == 0 or last:
-        _checkpoint(job, trainer, observer)
+    def run(self) -> Ending:
+        """Train, and go back to the last checkpoint when a loss is not finite."""
+        if self._recorder is not None:
+            self._recorder.save_first(self._trainer, self._rollbacks)
+        in_a_row, reached = 0, -1
+        while True:
+            try:
+                return self._train()
+            except NonFiniteLossError as error:
+                # Every rank comes here at the same step.
+                before, reached = reached, self._go_back()
+                in_a_row = in_a_row + 1 if reached == before else 1
+                if in_a_row > self._config.max_rollbacks:
+                    return self._fail(self._advice(error, back=in_a_row - 1))
+                self._say(f"{error}; back to step {reached}, on with other flips, crops and masks")
 
+    def _train(self) -> Ending:
+        """Train to the end, or to whatever ends it before."""
+        for batch in self._batches():
+            values = self._step(batch)
+            recorder = self._recorder
+            signals = self._ranks.total(
+                {
+                    "undecodable": int((~batch["decoded"]).sum()),
+                    "stop": int(recorder is not None and recorder.stop_requested),
+                    "failed": int(recorder is not None and recorder.saver.failure is not None),
+                }
+            )
+            if recorder is not None:
+                recorder.record(self._trainer, values, signals["undecodable"], self._rollbacks)
+            if signals["failed"]:
+                return self._failed_to_save()
+            early = self._gives_up()
+            if signals["stop"] or early or self._checkpoint_is_due():
+                self._save(wait=bool(signals["stop"]))
+            if signals["stop"]:
+                return self._ending("stopped")
+            if early:
+                return self._end("early")
+        return self._end("finished")
 
-def _checkpoint(job: Job, trainer: GanTrainer, observer: Observer | None) -> None:
-    """Report a checkpoint; metrics go to MLflow once it is registered."""
-    if observer is None:
-        ray.train.report({"step": trainer.step_count})
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        save_generator(folder, trainer.export(), job.config.generator, about=job.about)
-        save_training_state(
-            folder, {"trainer": trainer.state_dict(), "pending": observer.tracker.pending()}
+    def _batches(self) -> Iterator[Batch]:
+        config = self._config
+        stream = TrainStream(
+            row_groups=self._job.row_groups,
+            masks=self._job.masks,
+            batch_size=config.batch_size,
+            rank=self._ranks.rank,
+            world_size=self._ranks.size,
+            seed=config.seed,
+            crop_size=config.crop_size,
+            variation=self._rollbacks,
         )
-        checkpoint = ray.train.Checkpoint.from_directory(folder)
-        metrics = {"step": trainer.step_count, **observer.last_validation}
-        ray.train.report(metrics, checkpoint=checkpoint)
-    ray.train.get_all_reported_checkpoints(CheckpointConsistencyMode.COMMITTED)
-    observer.tracker.commit()
+        return stream.batches(self._trainer.step_count, config.steps)
 
+    def _step(self, batch: Batch) -> dict[str, torch.Tensor]:
+        """Run one step; the values also hold what was trained on."""
+        trainer, device = self._trainer, self._ranks.device
+        torch.manual_seed(stable_hash(self._config.seed, trainer.step_count, self._ranks.rank))
+        layout = torch.channels_last if self._config.channels_last else torch.contiguous_format
+        ground_truth = to_tensor(batch["image"]).to(device, memory_format=layout)
+        valid = torch.from_numpy(~batch["hole"])[:, None].to(device)
+        values = trainer.step(ground_truth, valid)
+        return values | {"ground_truth": ground_truth, "valid": valid}
 
-def _resume(trainer: GanTrainer) -> list[dict[str, Any]]:
-    """Continue from the newest checkpoint, if any; return metrics that MLflow may not have."""
-    checkpoint = ray.train.get_checkpoint()
-    if checkpoint is None:
-        return []
-    with checkpoint.as_directory() as folder:
-        state = load_training_state(folder)
-    trainer.load_state_dict(state["trainer"])
-    pending: list[dict[str, Any]] = state["pending"]
-    return pending
+    def _checkpoint_is_due(self) -> bool:
+        step, config = self._trainer.step_count, self._config
+        every = (config.checkpoint_every, config.validate_every)
+        return step == config.steps or any(step % interval == 0 for interval in every)
 
+    def _gives_up(self) -> bool:
+        """Whether rank 0 has seen enough validations without progress."""
+        config, step = self._config, self._trainer.step_count
+        if not config.early_stop or step % config.validate_every:
+            return False
+        recorder = self._recorder
+        return bool(
+            self._ranks.total({"up": int(recorder is not None and recorder.gives_up)})["up"]
+        )
 
-@contextmanager
-def _observer(
-    job: Job, rank: int, world_size: int, pending: list[dict[str, Any]]
-) -> Iterator[Observer | None]:
-    """Open rank 0's observer; the other ranks have none."""
-    if rank != 0:
-        yield None
-        return
-    tracker = Tracker(job.tracking_uri, job.run_id, unsent_folder=Path(job.folder), pending=pending)
-    with tracker:
-        yield Observer(job.config, tracker)
+    def _save(self, *, wait: bool) -> None:
+        if self._recorder is not None:
+            self._recorder.save(self._trainer, self._rollbacks)
+            if wait:
+                self._recorder.saver.wait()
+
+    def _go_back(self) -> int:
+        """Go back to the newest checkpoint, and draw other randomness; return its step."""
+        if self._recorder is not None:
+            self._recorder.forget_unsaved()
+        restored = restore(self._job.run, self._ranks)
+        assert restored.state is not None
+        rollbacks = self._rollbacks + 1
+        self._load(restored.state)
+        self._rollbacks = rollbacks
+        return self._trainer.step_count
+
+    def _advice(self, error: NonFiniteLossError, *, back: int) -> str:
+        """Say what stopped the run and how to start another."""
+        tried = f", also after going back {back} times" if back else ""
+        return (
+            f"{error}{tried}. The checkpoints are in {printable(self._job.run)}; the model of one "
+            "can start another run: --init-from CHECKPOINT and another --name"
+        )
+
+    def _say(self, message: str) -> None:
+        if self._ranks.rank == 0:
+            print(message, flush=True)
+
+    def _load(self, state: Mapping[str, Any] | None) -> None:
+        if state is None:
+            return
+        self._trainer.load_state_dict(state["trainer"])
+        self._rollbacks = state["rollbacks"]
+        if self._recorder is not None:
+            self._recorder.observer.load_state_dict(state["observer"])
+
+    def _end(self, kind: Kind) -> Ending:
+        """End once the last checkpoint is safe."""
+        if self._recorder is not None:
+            self._recorder.saver.wait()
+            if self._recorder.saver.failure is not None:
+                return self._failed_to_save()
+        return self._ending(kind)
+
+    def _failed_to_save(self) -> Ending:
+        return self._fail("" if self._recorder is None else str(self._recorder.saver.failure))
+
+    def _fail(self, reason: str) -> Ending:
+        """End without what no checkpoint covers: the same command would repeat those steps."""
+        if self._recorder is not None:
+            self._recorder.saver.wait()
+            self._recorder.observer.tracker.drop()
+        return self._ending("failed", reason)
+
+    def _ending(self, kind: Kind, reason: str = "") -> Ending:
+        return Ending(kind=kind, step=self._trainer.step_count, reason=reason)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -14,8 +15,24 @@ from isnet.metrics import psnr, round_to_8_bits
 from pipelines.progress import clock
 from pipelines.tracking.tracker import Tracker
 from pipelines.training.config import TrainConfig
-from pipelines.training.streams import Batch
 from pipelines.training.validation import Validation
+
+
+@dataclass
+class _Tally:
+    """What adds up over a run."""
+
+    undecodable_rows: int = 0
+    rollbacks: int = 0
+    best_psnr: float = -math.inf
+    validations_since_best: int = 0
+
+    def compare(self, psnr: float) -> None:
+        """Count a validation."""
+        if psnr > self.best_psnr:
+            self.best_psnr, self.validations_since_best = psnr, 0
+        else:
+            self.validations_since_best += 1
 
 
 class Observer:
@@ -24,23 +41,46 @@ class Observer:
     def __init__(self, config: TrainConfig, tracker: Tracker) -> None:
         """Load the held-out images that every validation looks at."""
         self.tracker = tracker
-        self.last_validation: dict[str, float] = {}
+        self.psnr = math.nan
+        """Held-out PSNR of the weights as they are now, NaN where they were not validated."""
         self._config = config
         self._validation = Validation(config)
-        self._undecodable = 0
+        self._tally = _Tally()
         self._since, self._steps = time.monotonic(), 0
 
-    def count(self, batch: Batch) -> None:
-        """Count a step, and rows that a neighbour had to stand in for."""
-        self._steps += 1
-        self._undecodable += int((~batch["decoded"]).sum())
+    def state_dict(self) -> dict[str, float]:
+        """Return what a resumed run must know."""
+        return asdict(self._tally)
 
-    def log(
-        self, step: int, values: Mapping[str, Tensor], ground_truth: Tensor, valid: Tensor
-    ) -> None:
-        """Print one progress line; the same numbers go to MLflow."""
-        terms = {name: float(value) for name, value in values.items() if name != "prediction"}
-        composite = torch.where(valid, ground_truth, values["prediction"])
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continue from what `state_dict` returned."""
+        self._tally = _Tally(**state)
+        self.psnr = math.nan
+
+    def count(self, *, undecodable: int, rollbacks: int) -> None:
+        """Count a step, the rows of all ranks that could not be decoded, and rollbacks so far."""
+        self._steps += 1
+        self._tally.undecodable_rows += undecodable
+        self._tally.rollbacks = rollbacks
+        self.psnr = math.nan
+
+    @property
+    def gives_up(self) -> bool:
+        """Whether validations have stopped to get better."""
+        patience = self._config.early_stop
+        return 0 < patience <= self._tally.validations_since_best
+
+    def log(self, step: int, values: Mapping[str, Tensor]) -> None:
+        """Print one progress line; the same numbers go to MLflow.
+
+        Args:
+            step: steps trained.
+            values: loss terms, and this rank's `ground_truth`, `valid` and `prediction`.
+
+        """
+        terms = {name: float(value) for name, value in values.items() if value.ndim == 0}
+        ground_truth = values["ground_truth"]
+        composite = torch.where(values["valid"], ground_truth, values["prediction"])
         batch_psnr = psnr(round_to_8_bits(composite), ground_truth)
         finite = batch_psnr[batch_psnr.isfinite()]
         train_psnr = float(finite.mean()) if len(finite) else math.nan
@@ -60,7 +100,8 @@ class Observer:
             | {
                 "train/psnr": train_psnr,
                 "train/samples_per_second": rate,
-                "train/undecodable_rows": self._undecodable,
+                "train/undecodable_rows": self._tally.undecodable_rows,
+                "train/rollbacks": self._tally.rollbacks,
             },
         )
 
@@ -73,7 +114,8 @@ class Observer:
             for method, summary in summaries.items()
             for name, value in asdict(summary).items()
         }
-        self.last_validation = values
+        self.psnr = summaries["progressive"].psnr
+        self._tally.compare(self.psnr)
         self.tracker.metrics(step, values)
         self.tracker.image("samples", step, grid)
         scores = "  ".join(

@@ -1,7 +1,7 @@
 """A training run's folder: its name, its configuration, and whether it has finished.
 
 runs/demo/run.json          state, MLflow run, resolved configuration
-runs/demo/checkpoint_*/     written by Ray Train
+runs/demo/checkpoint_*/     see checkpoints.py
 runs/demo/model/            the finished generator, to evaluate, serve and ship
 """
 
@@ -19,14 +19,13 @@ from pyarrow import fs
 from isnet.config import InputError
 from pipelines.storage import (
     exists,
-    is_uri,
     join,
     open_filesystem,
     printable,
     read_bytes,
     write_atomically,
 )
-from pipelines.training.config import TrainConfig, shown
+from pipelines.training.config import AUTO, TrainConfig, shown
 
 _MAY_CHANGE = frozenset(
     {
@@ -39,7 +38,10 @@ _MAY_CHANGE = frozenset(
         "validation_images",
         "checkpoint_every",
         "keep_checkpoints",
+        "early_stop",
         "max_failures",
+        "max_rollbacks",
+        "wait",
         "cpus_per_worker",
         "threads_per_worker",
     }
@@ -48,6 +50,9 @@ _MAY_CHANGE = frozenset(
 
 The data may have moved; that they are the same is told by their hash.
 """
+
+_PLACED = ("device", "precision", "num_workers")
+"""Options that may be `auto`."""
 
 _MUST_AGREE = ("data_hash", "extractor")
 """Facts that a resumed run must find as they were."""
@@ -69,11 +74,6 @@ class Run:
     def model(self) -> str:
         """Where the finished generator lies."""
         return join(self.location, "model")
-
-    @property
-    def local_folder(self) -> Path | None:
-        """The folder, where it is on a local disk."""
-        return None if is_uri(self.location) else Path(self.location)
 
     def about(self, facts: Mapping[str, str]) -> dict[str, Any]:
         """Collect what its checkpoints keep beside the weights."""
@@ -122,14 +122,22 @@ def open_run_folder(config: TrainConfig, facts: Mapping[str, str]) -> Run:
     content = _read(filesystem, folder)
     if content is None:
         return Run(location=location, finished=False, run_id=None, config=config)
+    config = _as_it_began(config, content["config"])
     now = json.loads(json.dumps(shown(config)))
     before = content["config"]
     agree = {key: content["facts"][key] for key in _MUST_AGREE}
     _refuse_changes(name, {**before, **agree}, {**now, **{key: facts[key] for key in agree}})
     finished = content["state"] == "finished" and before["steps"] >= config.steps
+    _say_changes(name, before, now)
     moved = before["tracking"] != now["tracking"]
     run_id = None if moved else content["run_id"]
     return Run(location=location, finished=finished, run_id=run_id, config=config)
+
+
+def _as_it_began(config: TrainConfig, before: Mapping[str, Any]) -> TrainConfig:
+    """Let `auto` stand for what it was when the run began: another answer would train otherwise."""
+    decided = [name for name in _PLACED if getattr(config, name) == AUTO]
+    return replace(config, **{name: before[name] for name in decided})
 
 
 def _read(filesystem: fs.FileSystem, folder: str) -> dict[str, Any] | None:
@@ -154,6 +162,15 @@ def _refuse_changes(name: str, before: Mapping[str, Any], now: Mapping[str, Any]
             f"run {name!r} exists with another configuration: {'; '.join(changed)}; "
             "give the same options to continue it, or another --name"
         )
+
+
+def _say_changes(name: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """Name the options that do change, of those that may."""
+    changed = [
+        f"{key} was {old}, now {new}" for key, (old, new) in _differences(before, now).items()
+    ]
+    if changed:
+        print(f"run {name} goes on with {'; '.join(changed)}", flush=True)
 
 
 def _differences(

@@ -22,11 +22,11 @@ import ray.data
 from PIL import Image, UnidentifiedImageError
 
 from isnet.config import InputError
-from isnet.masks import decode_hole
-from pipelines.cluster import quiet_data
+from pipelines.cluster import keep_order, quiet_data
 from pipelines.seeding import keyed_generator
 from pipelines.shards import Manifest
 from pipelines.storage import join, open_filesystem
+from pipelines.training.mask_bank import MaskBank
 
 _ROWS_PER_PIPELINE = 32_768
 """Rows a rank reads before Ray Data starts anew, so that small sets do not restart each epoch."""
@@ -55,32 +55,6 @@ class Unit:
 
 
 @dataclass(frozen=True, kw_only=True)
-class MaskBank:
-    """Holes of one size, packed to bits."""
-
-    packed: np.ndarray
-    """uint8 (N, ceil(H * W / 8))."""
-    height: int
-    width: int
-
-    @classmethod
-    def pack(cls, holes: np.ndarray) -> MaskBank:
-        """Pack holes, bool (N, H, W)."""
-        count, height, width = holes.shape
-        packed = np.packbits(holes.reshape(count, -1), axis=1)
-        return cls(packed=packed, height=height, width=width)
-
-    def hole(self, index: int) -> np.ndarray:
-        """Unpack one hole: bool (H, W)."""
-        bits = np.unpackbits(self.packed[index], count=self.height * self.width)
-        return bits.astype(bool).reshape(self.height, self.width)
-
-    def __len__(self) -> int:
-        """Number of holes."""
-        return len(self.packed)
-
-
-@dataclass(frozen=True, kw_only=True)
 class TrainStream:
     """Batches of one rank, from any step on."""
 
@@ -92,6 +66,10 @@ class TrainStream:
     rank: int
     world_size: int
     seed: int
+    crop_size: int = 0
+    """Side of the random crop of each picture; 0 takes it whole. The masks are of that size."""
+    variation: int = 0
+    """Draws other flips, crops and masks; the order of the rows stays."""
 
     def batches(self, start_step: int, stop_step: int) -> Iterator[Batch]:
         """Yield this rank's batches for steps start_step (0-based) up to, not with, stop_step.
@@ -123,10 +101,17 @@ class TrainStream:
 
     def _read(self, units: Sequence[Unit]) -> Iterator[Batch]:
         quiet_data()
-        _keep_order()
+        keep_order()
+        read = partial(
+            read_unit,
+            masks=self.masks,
+            seed=self.seed,
+            crop_size=self.crop_size,
+            variation=self.variation,
+        )
         dataset = ray.data.from_items(
             [asdict(unit) for unit in units], override_num_blocks=len(units)
-        ).map_batches(partial(read_unit, masks=self.masks, seed=self.seed), batch_size=1)
+        ).map_batches(read, batch_size=1)
         yield from dataset.iter_batches(
             batch_size=self.batch_size // self.world_size, prefetch_batches=2
         )
@@ -173,31 +158,15 @@ def read_row_groups(data: str, manifest: Manifest, split: str) -> list[RowGroup]
     return groups
 
 
-def read_mask_bank(data: str, manifest: Manifest, split: str) -> MaskBank:
-    """Gather the holes of a split, decoded by Ray Data tasks."""
-    _keep_order()
-    uris = [join(data, shard.path) for shard in manifest.shards("masks", split)]
-    tables = ray.data.from_items(
-        [{"file": uri} for uri in uris], override_num_blocks=len(uris)
-    ).map_batches(_read_packed_masks, batch_size=1)
-    packed = np.concatenate([batch["packed"] for batch in tables.iter_batches(batch_size=None)])
-    return MaskBank(packed=packed, height=manifest.size, width=manifest.size)
-
-
-def _keep_order() -> None:
-    """Let blocks arrive in the order of the plan, not as tasks happen to finish."""
-    ray.data.DataContext.get_current().execution_options.preserve_order = True
-
-
-def _read_packed_masks(batch: dict[str, Any]) -> dict[str, np.ndarray]:
-    filesystem, path = open_filesystem(str(batch["file"][0]))
-    column = pq.read_table(path, columns=["mask"], filesystem=filesystem)["mask"]
-    holes = np.stack([decode_hole(data) for data in column.to_pylist()])
-    return {"packed": MaskBank.pack(holes).packed}
-
-
-def read_unit(batch: dict[str, Any], *, masks: ray.ObjectRef, seed: int) -> Batch:
-    """Read, decode, flip and mask the rows of one unit: the body of a Ray Data task."""
+def read_unit(
+    batch: dict[str, Any],
+    *,
+    masks: ray.ObjectRef,
+    seed: int,
+    crop_size: int = 0,
+    variation: int = 0,
+) -> Batch:
+    """Read, decode, crop, flip and mask the rows of one unit: the body of a Ray Data task."""
     unit = Unit(
         file=str(batch["file"][0]),
         **{name: int(batch[name][0]) for name in ("row_group", "epoch", "low", "high")},
@@ -207,30 +176,29 @@ def read_unit(batch: dict[str, Any], *, masks: ray.ObjectRef, seed: int) -> Batc
     name = posixpath.basename(unit.file.partition("?")[0])
     order = keyed_generator(seed, unit.epoch, name, unit.row_group).permutation(len(rows))
     bank: MaskBank = ray.get(masks)
-    samples = [
-        _sample(rows, order, position, bank, seed, unit.epoch)
-        for position in range(unit.low, unit.high)
-    ]
+    samples = []
+    for position in range(unit.low, unit.high):
+        key = rows[order[position]][0]
+        image, decoded = _decode_or_neighbour(rows, order, position)
+        rng = keyed_generator(seed, unit.epoch, key, *([variation] if variation else []))
+        augmented = _augment(image, bank, rng, crop_size)
+        samples.append(augmented | {"key": np.array(key, dtype=object), "decoded": decoded})
     return {name: np.stack([sample[name] for sample in samples]) for name in samples[0]}
 
 
-def _sample(
-    rows: Sequence[tuple[str, bytes]],
-    order: np.ndarray,
-    position: int,
-    bank: MaskBank,
-    seed: int,
-    epoch: int,
+def _augment(
+    image: np.ndarray, bank: MaskBank, rng: np.random.Generator, crop_size: int
 ) -> dict[str, Any]:
-    key = rows[order[position]][0]
-    image, decoded = _decode_or_neighbour(rows, order, position)
-    rng = keyed_generator(seed, epoch, key)
+    """Choose a hole, turn and flip it, flip the image and cut it: all from one generator."""
     hole = np.rot90(bank.hole(int(rng.integers(len(bank)))), k=int(rng.integers(4)))
     if rng.random() < 0.5:
         hole = hole[:, ::-1]
     if rng.random() < 0.5:
         image = image[:, ::-1]
-    return {"image": image, "hole": hole, "key": np.array(key, dtype=object), "decoded": decoded}
+    if crop_size:
+        top, left = (int(rng.integers(side - crop_size + 1)) for side in image.shape[:2])
+        image = image[top : top + crop_size, left : left + crop_size]
+    return {"image": image, "hole": hole}
 
 
 def _decode_or_neighbour(

@@ -30,7 +30,7 @@ def config(prepared, tracking_uri, tmp_path):
             output=str(tmp_path / "runs"),
             name="first",
             steps=4,
-            workers=2,
+            num_workers=2,
             batch_size=4,
             generator=SMALL,
             discriminator=DiscriminatorConfig(channels=2),
@@ -73,7 +73,7 @@ def test_training_starts_from_a_given_generator(config, tmp_path):
     save_generator(tmp_path / "start", generator, SMALL)
     slow = replace(config.optimizer, generator_lr=1e-12, ema_decay=0.0)
     run = train.fit(
-        replace(config, workers=1, steps=2, init_from=str(tmp_path / "start"), optimizer=slow)
+        replace(config, num_workers=1, steps=2, init_from=str(tmp_path / "start"), optimizer=slow)
     )
     image = torch.rand(1, 3, 32, 32)
     torch.testing.assert_close(
@@ -106,7 +106,7 @@ def _assert_finished_says_so(config):
 @pytest.mark.ray
 def test_a_loss_that_is_not_finite_ends_the_run_with_its_name(config):
     broken = replace(
-        config, workers=1, loss=LossConfig(preset="table2-row1", l1=1e38, adversarial=1e38)
+        config, num_workers=1, loss=LossConfig(preset="table2-row1", l1=1e38, adversarial=1e38)
     )
     broken = replace(broken, optimizer=replace(broken.optimizer, generator_lr=1e30))
     with pytest.raises(InputError, match=r"loss term '\w+' is (nan|inf|-inf) at step"):
@@ -122,7 +122,7 @@ def test_a_loss_that_is_not_finite_ends_the_run_with_its_name(config):
         ({"data": "/none"}, "/none does not exist; run pipelines/prepare.py"),
         ({"init_from": "/none"}, "no checkpoint at /none"),
         ({"loss": LossConfig(extractor="vgg19")}, "no vgg19 weights"),
-        ({"batch_size": 400, "workers": 1}, "fewer than one batch of 400"),
+        ({"batch_size": 400, "num_workers": 1}, "fewer than one batch of 400"),
     ],
 )
 def test_what_cannot_work_is_found_before_training(config, change, message):
@@ -153,7 +153,7 @@ def test_dry_run_prints_the_configuration_and_stops(capsys, tmp_path):
     [
         (["other"], "unknown preset 'other'; choose one of smoke, places2, celeba"),
         (["smoke", "--loss.preset", "eq6"], "unknown loss preset 'eq6'; choose one of eq4"),
-        (["smoke", "--workers", "3"], "batch_size is .* 3 workers cannot share"),
+        (["smoke", "--num-workers", "3"], "batch_size is .* 3 workers cannot share"),
         (["smoke", "--tracking.uri", "ftp://x"], "tracking URI 'ftp://x' is of no known kind"),
     ],
 )

@@ -15,13 +15,14 @@ import pytest
 import torch
 from mlflow.tracking import MlflowClient
 
+from pipelines.training.checkpoints import newest
+
 ROOT = Path(__file__).parents[2]
 STEPS = 30
 OPTIONS = {
     "--name": "run",
     "--steps": STEPS,
-    "--batch-size": 4,
-    "--workers": 2,
+    "--batch-size": 6,
     "--generator.channels": 2,
     "--discriminator.channels": 2,
     "--loss.preset": "eq4",
@@ -30,12 +31,12 @@ OPTIONS = {
     "--validate-every": 10,
     "--validation-images": 4,
     "--checkpoint-every": 3,
-    "--keep-checkpoints": 20,
 }
 
 
-def _start(prepared: str, folder: Path) -> subprocess.Popen:
+def _start(prepared: str, folder: Path, ranks: int) -> subprocess.Popen:
     places = {
+        "--num-workers": ranks,
         "--data": prepared,
         "--output": folder / "runs",
         "--tracking.uri": f"sqlite:///{folder}/mlflow.db",
@@ -46,11 +47,13 @@ def _start(prepared: str, folder: Path) -> subprocess.Popen:
     return subprocess.Popen(command, cwd=folder, env=environment)
 
 
-def _wait_for_checkpoints(folder: Path, count: int, process: subprocess.Popen) -> None:
+def _wait_for_step(folder: Path, step: int, process: subprocess.Popen) -> None:
+    """Wait for a complete checkpoint of that step or a later one."""
     until = time.monotonic() + 180
-    while len(list(folder.glob("runs/run/checkpoint_*/training.pt"))) < count:
+    run = str(folder / "runs" / "run")
+    while (saved := newest(run)) is None or saved.step < step:
         assert process.poll() is None, "it ended before it could be killed"
-        assert time.monotonic() < until, f"no {count} checkpoints in 180 s"
+        assert time.monotonic() < until, f"no checkpoint of step {step} in 180 s"
         time.sleep(0.05)
 
 
@@ -60,8 +63,10 @@ def _workers(process: subprocess.Popen) -> list[psutil.Process]:
 
 
 def _final_state(folder: Path) -> dict:
-    newest = max(folder.glob("runs/run/checkpoint_*/training.pt"))
-    return torch.load(newest, weights_only=True)["trainer"]
+    saved = newest(str(folder / "runs" / "run"))
+    assert saved is not None
+    assert saved.step == STEPS
+    return torch.load(Path(saved.location) / "training.pt", weights_only=True)["trainer"]
 
 
 def _assert_equal(ours, theirs) -> None:
@@ -87,20 +92,21 @@ def _history(folder: Path) -> list[tuple[int, float]]:
 
 @pytest.mark.ray
 @pytest.mark.slow
-def test_a_killed_driver_and_a_killed_worker_change_nothing(prepared, tmp_path):
+@pytest.mark.parametrize("ranks", [2, 3])
+def test_a_killed_driver_and_a_killed_worker_change_nothing(prepared, tmp_path, ranks):
     straight, killed = tmp_path / "straight", tmp_path / "killed"
     for folder in (straight, killed):
         folder.mkdir()
-    assert _start(prepared, straight).wait(timeout=300) == 0
+    assert _start(prepared, straight, ranks).wait(timeout=300) == 0
 
-    driver = _start(prepared, killed)
-    _wait_for_checkpoints(killed, 2, driver)
+    driver = _start(prepared, killed, ranks)
+    _wait_for_step(killed, 6, driver)
     driver.send_signal(signal.SIGKILL)
     driver.wait()
 
-    driver = _start(prepared, killed)
-    _wait_for_checkpoints(killed, 5, driver)
-    _workers(driver)[0].kill()
+    driver = _start(prepared, killed, ranks)
+    _wait_for_step(killed, 15, driver)
+    _workers(driver)[-1].kill()
     assert driver.wait(timeout=400) == 0
 
     _assert_equal(_final_state(killed), _final_state(straight))

@@ -12,12 +12,11 @@ import ray
 from isnet.config import InputError
 from isnet.masks import decode_hole
 from pipelines.shards import SCHEMAS, encode_shard, read_manifest
+from pipelines.training.mask_bank import MaskBank, read_mask_bank
 from pipelines.training.streams import (
-    MaskBank,
     RowGroup,
     TrainStream,
     epoch_units,
-    read_mask_bank,
     read_unit,
     steps_per_epoch,
 )
@@ -183,6 +182,6 @@ def test_the_bank_keeps_the_order_of_the_shards(prepared):
         for mask in pq.read_table(f"{prepared}/{shard.path}")["mask"].to_pylist()
     ]
     for _ in range(3):
-        bank = read_mask_bank(prepared, manifest, "train")
+        bank = read_mask_bank(prepared, manifest, "train", size=manifest.size)
         assert len(bank) == len(expected)
         assert all(np.array_equal(bank.hole(i), hole) for i, hole in enumerate(expected))

@@ -1,0 +1,114 @@
+"""Where a run computes: what `auto` stands for on this cluster, and whether it can hold the run."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import replace
+
+import ray
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from isnet.config import InputError
+from pipelines.shards import MANIFEST
+from pipelines.storage import exists, is_uri, join, open_filesystem, printable, write_atomically
+from pipelines.tracking.server import sqlite_path
+from pipelines.training.config import AUTO, TrainConfig
+
+
+def place(config: TrainConfig) -> TrainConfig:
+    """Put the cluster's answer in place of every `auto`; Ray is connected.
+
+    Raises:
+        InputError: the cluster cannot hold the workers, or its nodes do not see the same files.
+
+    """
+    gpus = int(ray.cluster_resources().get("GPU", 0))
+    device = config.device
+    if device == AUTO:
+        device = "gpu" if gpus else "cpu"
+    precision = config.precision
+    if precision == AUTO:
+        precision = "bf16" if device == "gpu" else "fp32"
+    workers = config.num_workers
+    if workers == AUTO:
+        workers = _share_of(gpus, config) if device == "gpu" else 1
+    placed = replace(config, device=device, precision=precision, num_workers=workers)
+    if not config.wait:
+        _require_room(placed, gpus)
+    _require_shared_storage(placed)
+    return placed
+
+
+def _share_of(gpus: int, config: TrainConfig) -> int:
+    """Find the most workers, one a GPU, that can share the batch evenly."""
+    images = config.batch_size // config.accumulate
+    return max(n for n in range(1, max(gpus, 1) + 1) if images % n == 0)
+
+
+def _require_room(config: TrainConfig, gpus: int) -> None:
+    """Refuse what the cluster cannot start now."""
+    fewest, _ = config.worker_range()
+    if config.device == "gpu" and gpus < fewest:
+        raise InputError(
+            f"the cluster has {gpus} GPU(s) for --num-workers {config.num_workers}; lower "
+            "--num-workers, give --wait to wait for more, or --device cpu"
+        )
+    cpus = ray.cluster_resources().get("CPU", 0)
+    reserved = fewest * config.cpus_per_worker
+    if cpus - reserved < 1:
+        raise InputError(
+            f"{fewest} worker(s) reserve {reserved:g} of the cluster's {cpus:g} CPUs, which leaves "
+            "none to read data; lower --num-workers or --cpus-per-worker, or give --wait to wait "
+            "for more"
+        )
+
+
+def _require_shared_storage(config: TrainConfig) -> None:
+    """Refuse, on a cluster of several nodes, files that only some of them see."""
+    nodes = [node for node in ray.nodes() if node["Alive"]]
+    if len(nodes) < 2:
+        return
+    if sqlite_path(config.tracking.uri) is not None:
+        raise InputError(
+            f"--tracking.uri is an SQLite file, which {len(nodes)} nodes cannot share; "
+            "give an MLflow server (http://host:5000)"
+        )
+    marker = join(config.output, f".seen-{uuid.uuid4().hex}")
+    filesystem, path = open_filesystem(marker)
+    try:
+        write_atomically(filesystem, path, b"")
+    except OSError as error:
+        where, reason = printable(config.output), str(error).splitlines()[0]
+        raise InputError(f"cannot write to --output {where}: {reason}") from error
+    try:
+        for flag, location, sight in (
+            ("--data", config.data, join(config.data, MANIFEST)),
+            ("--output", config.output, marker),
+        ):
+            _require_seen(flag, location, sight, [] if is_uri(location) else nodes)
+    finally:
+        filesystem.delete_file(path)
+
+
+def _require_seen(flag: str, location: str, sight: str, nodes: list[dict[str, object]]) -> None:
+    """Let every node look for a file that is there."""
+    look = ray.remote(num_cpus=0)(_sees)
+    answers = [
+        look.options(
+            scheduling_strategy=NodeAffinitySchedulingStrategy(str(node["NodeID"]), soft=False)
+        ).remote(sight)
+        for node in nodes
+    ]
+    blind = [node for node, seen in zip(nodes, ray.get(answers), strict=True) if not seen]
+    if blind:
+        names = ", ".join(str(node["NodeName"]) for node in blind)
+        raise InputError(
+            f"{flag} {location} is not the same folder on every node: {len(blind)} of {len(nodes)} "
+            f"do not see it ({names}); give a folder that all nodes mount, or a URI such as "
+            "s3://bucket/folder"
+        )
+
+
+def _sees(location: str) -> bool:
+    filesystem, path = open_filesystem(location)
+    return exists(filesystem, path)

@@ -1,0 +1,141 @@
+"""Rank 0's side of training: it observes, tracks, and writes the checkpoints."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ray.actor import ActorHandle
+from torch import Tensor
+
+from isnet.config import InputError
+from isnet.training import GanTrainer
+from pipelines.storage import is_uri
+from pipelines.tracking.rows import logged
+from pipelines.tracking.tracker import Tracker
+from pipelines.training.config import TrainConfig
+from pipelines.training.observer import Observer
+from pipelines.training.restoring import Restored
+from pipelines.training.saving import Contents, Saver
+from pipelines.training.stopping import StopListener
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recorder:
+    """Observer, tracker, saver and stop listener of one run.
+
+    Metrics reach MLflow once a checkpoint that covers them is complete.
+    """
+
+    config: TrainConfig
+    about: Mapping[str, Any]
+    observer: Observer
+    saver: Saver
+    stop: StopListener
+    is_new: bool
+    """Whether the run has no checkpoint yet."""
+
+    @classmethod
+    @contextmanager
+    def open(
+        cls,
+        config: TrainConfig,
+        run: str,
+        run_id: str,
+        about: Mapping[str, Any],
+        stop: ActorHandle,
+        restored: Restored,
+    ) -> Iterator[Recorder]:
+        """Open a run's recorder; on leaving, the last checkpoint and its metrics are out."""
+        uri = config.tracking.uri
+        tracker = Tracker(
+            uri,
+            run_id,
+            unsent_folder=Path(tempfile.gettempdir() if is_uri(run) else run),
+            pending=restored.state["pending"] if restored.state is not None else (),
+            known=_logged(uri, run_id) if restored.passed_over is not None else (),
+        )
+        saver = Saver(
+            run, keep_best=config.keep_checkpoints, on_saved=lambda _: tracker.commit_sealed()
+        )
+        with tracker, saver:
+            yield cls(
+                config=config,
+                about=about,
+                observer=Observer(config, tracker),
+                saver=saver,
+                stop=StopListener(stop),
+                is_new=restored.state is None,
+            )
+
+    @property
+    def stop_requested(self) -> bool:
+        """Whether the driver was asked to end the run."""
+        return self.stop.heard()
+
+    @property
+    def gives_up(self) -> bool:
+        """Whether validations have stopped to get better."""
+        return self.observer.gives_up
+
+    def record(
+        self, trainer: GanTrainer, values: Mapping[str, Tensor], undecodable: int, rollbacks: int
+    ) -> None:
+        """Count a step, and log and validate where that is due."""
+        step, config = trainer.step_count, self.config
+        last = step == config.steps
+        self.observer.count(undecodable=undecodable, rollbacks=rollbacks)
+        if step % config.log_every == 0 or last:
+            self.observer.log(step, values)
+        if step % config.validate_every == 0 or last:
+            self.observer.validate(step, trainer.export())
+
+    def save_first(self, trainer: GanTrainer, rollbacks: int) -> None:
+        """Save a new run before its first step: storage that takes nothing is found out now."""
+        if self.is_new:
+            self.save(trainer, rollbacks)
+            self.saver.wait()
+
+    def save(self, trainer: GanTrainer, rollbacks: int) -> None:
+        """Start to write a checkpoint, after the one before it."""
+        self.saver.wait()
+        if self.saver.failure is not None:
+            return
+        tracker = self.observer.tracker
+        tracker.seal()
+        self.saver.save(
+            Contents(
+                step=trainer.step_count,
+                psnr=self.observer.psnr,
+                generator=trainer.export().cpu(),
+                config=self.config.generator,
+                about=self.about,
+                state={
+                    "trainer": trainer.state_dict(),
+                    "rollbacks": rollbacks,
+                    "observer": self.observer.state_dict(),
+                    "pending": tracker.pending(),
+                },
+            )
+        )
+
+    def forget_unsaved(self) -> None:
+        """Drop what was logged after the last checkpoint, whose steps will be repeated."""
+        self.saver.wait()
+        self.observer.tracker.discard()
+
+
+def _logged(uri: str, run_id: str) -> set[tuple[str, int]]:
+    """What MLflow has of steps after a damaged checkpoint, which will be repeated."""
+    try:
+        return logged(uri, run_id)
+    except InputError as error:
+        _log.warning("%s; steps that are repeated may be logged twice", error)
+        return set()
