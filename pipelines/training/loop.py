@@ -118,7 +118,7 @@ class _Worker:
                 in_a_row = in_a_row + 1 if reached == before else 1
                 if in_a_row > self._config.max_rollbacks:
                     return self._fail(self._advice(error, back=in_a_row - 1))
-                self._say(f"{error}; back to step {reached}, on with other flips, crops and masks")
+                self._say(f"{error}; on with other flips, crops and masks")
 
     def _train(self) -> Ending:
         """Train to the end, or to whatever ends it before."""
@@ -217,6 +217,7 @@ class _Worker:
         if state is None:
             return
         self._trainer.load_state_dict(state["trainer"])
+        self._say(f"on from the checkpoint of step {self._trainer.step_count}")
         self._rollbacks = state["rollbacks"]
         if self._recorder is not None:
             self._recorder.observer.load_state_dict(state["observer"])

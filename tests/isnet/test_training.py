@@ -20,7 +20,15 @@ def _new(seed):
     return new_generator(SMALL, seed=seed, initialisation="normal", init_std=0.02)
 
 
-def _trainer(weights=EQ5_WITHOUT_VGG, *, seed=0, mean=lambda tensor: tensor, **optimizer):
+def _trainer(
+    weights=EQ5_WITHOUT_VGG,
+    *,
+    seed=0,
+    mean=lambda tensor: tensor,
+    accumulate=1,
+    compiled=False,
+    **optimizer,
+):
     generator = _new(seed)
     discriminator = build_discriminator(channels=2)
     initialise(discriminator, "normal", std=0.02)
@@ -31,6 +39,8 @@ def _trainer(weights=EQ5_WITHOUT_VGG, *, seed=0, mean=lambda tensor: tensor, **o
         GeneratorLoss(weights, extractor),
         optimizer=OptimizerConfig(**{"generator_lr": 1e-3, **optimizer}),
         mean=mean,
+        accumulate=accumulate,
+        compiled=compiled,
     )
 
 
@@ -219,3 +229,58 @@ def test_the_same_seed_gives_the_same_network():
     first, second, other = (_new(seed) for seed in (1, 1, 2))
     assert torch.equal(first.stem.shortcut.weight, second.stem.shortcut.weight)
     assert not torch.equal(first.stem.shortcut.weight, other.stem.shortcut.weight)
+
+
+def _large_batch():
+    image, valid = _batch(seed=3)
+    return torch.cat([image, image.flip(-1)]), torch.cat([valid, valid.flip(-2)])
+
+
+@pytest.mark.parametrize("parts", [2, 4])
+@pytest.mark.parametrize("weights", [EQ5_WITHOUT_VGG, LossWeights(l1=1)])
+def test_a_batch_in_parts_is_the_same_step(parts, weights):
+    whole, cut = _trainer(weights), _trainer(weights, accumulate=parts)
+    for trainer in (whole, cut):
+        for _ in range(3):
+            values = trainer.step(*_large_batch())
+        assert values["prediction"].shape == (4, 3, 32, 32)
+    ours, theirs = whole.state_dict(), cut.state_dict()
+    for network in ("generator", "discriminator"):
+        for name, tensor in ours[network].items():
+            torch.testing.assert_close(tensor, theirs[network][name], rtol=1e-2, atol=1e-4)
+
+
+def test_a_batch_that_cannot_be_cut_is_refused():
+    with pytest.raises(ValueError, match="2 images cannot be cut into 4 equal parts"):
+        _trainer(accumulate=4).step(*_batch())
+
+
+def test_warming_up_leaves_no_trace():
+    warm, cold = _trainer(seed=1), _trainer(seed=1)
+    warm.warm_up(*_batch())
+    for trainer in (warm, cold):
+        trainer.step(*_batch())
+    for network in ("generator", "discriminator"):
+        for name, tensor in cold.state_dict()[network].items():
+            assert torch.equal(tensor, warm.state_dict()[network][name]), name
+
+
+def test_adam_unfused_takes_the_same_step():
+    fused, plain = _trainer(), _trainer(fused=False)
+    for trainer in (fused, plain):
+        trainer.step(*_batch())
+    for name, tensor in fused.generator.named_parameters():
+        torch.testing.assert_close(tensor, dict(plain.generator.named_parameters())[name])
+
+
+@pytest.mark.slow
+def test_a_compiled_step_is_the_same_step():
+    eager, compiled = _trainer(), _trainer(compiled=True)
+    for trainer in (eager, compiled):
+        for _ in range(2):
+            values = trainer.step(*_batch())
+    other = eager.state_dict()["generator"]
+    assert compiled.state_dict()["generator"].keys() == other.keys()
+    assert torch.isfinite(values["generator"])
+    for name, tensor in compiled.state_dict()["generator"].items():
+        torch.testing.assert_close(tensor, other[name], rtol=1e-3, atol=1e-4)

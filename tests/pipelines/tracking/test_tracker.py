@@ -17,7 +17,7 @@ from PIL import Image
 
 from isnet.config import InputError
 from pipelines.tracking.__main__ import main
-from pipelines.tracking.rows import safe_name
+from pipelines.tracking.rows import logged, safe_name
 from pipelines.tracking.runs import TrackingConfig, open_run
 from pipelines.tracking.tracker import Tracker
 
@@ -213,3 +213,38 @@ def test_images_beyond_the_limit_give_way_and_are_counted(
 @pytest.mark.parametrize("name", ["a//b", "../x", "/x", "ä%|b", "x" * 400, "", "a/", "a b:c"])
 def test_safe_names_are_taken_by_mlflow(tracking_uri: str, tracked_run: str, name: str) -> None:
     MlflowClient(tracking_uri).log_metric(tracked_run, safe_name(name), 1.0)
+
+
+def test_only_what_was_sealed_is_sent(tracking_uri, tracked_run, tmp_path):
+    with Tracker(tracking_uri, tracked_run, unsent_folder=tmp_path) as tracker:
+        tracker.metrics(1, {"loss": 1.0})
+        tracker.seal()
+        tracker.metrics(2, {"loss": 2.0})
+        assert [row["step"] for row in tracker.pending()] == [1, 2]
+        tracker.commit_sealed()
+        tracker.discard()
+        tracker.metrics(3, {"loss": 3.0})
+    assert [step for step, _ in history(tracking_uri, tracked_run, "loss")] == [1, 3]
+
+
+def test_what_no_checkpoint_covers_is_dropped(tracking_uri, tracked_run, tmp_path):
+    with Tracker(tracking_uri, tracked_run, unsent_folder=tmp_path) as tracker:
+        tracker.metrics(1, {"loss": 1.0})
+        tracker.commit()
+        tracker.metrics(2, {"loss": 2.0})
+        tracker.seal()
+        tracker.metrics(3, {"loss": 3.0})
+        tracker.drop()
+    assert [step for step, _ in history(tracking_uri, tracked_run, "loss")] == [1]
+
+
+def test_what_mlflow_has_already_is_not_logged_again(tracking_uri, tracked_run, tmp_path):
+    with Tracker(tracking_uri, tracked_run, unsent_folder=tmp_path) as tracker:
+        for step in (1, 2):
+            tracker.metrics(step, {"loss": float(step)})
+    known = logged(tracking_uri, tracked_run)
+    assert known == {("loss", 1), ("loss", 2)}
+    with Tracker(tracking_uri, tracked_run, unsent_folder=tmp_path, known=known) as tracker:
+        for step in (2, 3):
+            tracker.metrics(step, {"loss": float(step), "other": 0.0})
+    assert [step for step, _ in history(tracking_uri, tracked_run, "loss")] == [1, 2, 3]

@@ -185,3 +185,32 @@ def test_the_bank_keeps_the_order_of_the_shards(prepared):
         bank = read_mask_bank(prepared, manifest, "train", size=manifest.size)
         assert len(bank) == len(expected)
         assert all(np.array_equal(bank.hole(i), hole) for i, hole in enumerate(expected))
+
+
+def test_crops_are_random_and_cut_from_the_picture(row_groups, ray_session):
+    rng = np.random.default_rng(5)
+    masks = ray.put(MaskBank.pack(rng.random((7, 8, 8)) < 0.3))
+    batch = {
+        "file": [row_groups[0].file],
+        "row_group": [0],
+        "epoch": [0],
+        "low": [0],
+        "high": [32],
+    }
+    cropped = read_unit(batch, masks=masks, seed=0, crop_size=8)
+    assert cropped["image"].shape == (32, 8, 8, 3)
+    assert cropped["hole"].shape == (32, 8, 8)
+    # Left and right half differ: a cut across them shows both, at another place each time.
+    edges = {int(np.argmax(np.diff(row[0, :, 0].astype(int)) != 0)) for row in cropped["image"]}
+    assert len(edges) > 2
+
+
+def test_a_variation_draws_other_masks_in_the_same_order(row_groups, masks):
+    batch = {name: [value] for name, value in {"row_group": 0, "epoch": 0, "low": 0}.items()}
+    batch |= {"file": [row_groups[0].file], "high": [16]}
+    first = read_unit(batch, masks=masks, seed=0)
+    again = read_unit(batch, masks=masks, seed=0, variation=0)
+    other = read_unit(batch, masks=masks, seed=0, variation=1)
+    assert (first["key"] == other["key"]).all()
+    assert (first["hole"] == again["hole"]).all()
+    assert (first["hole"] != other["hole"]).any()
