@@ -217,7 +217,8 @@ class _Worker:
         if state is None:
             return
         self._trainer.load_state_dict(state["trainer"])
-        self._say(f"on from the checkpoint of step {self._trainer.step_count}")
+        step, workers = self._trainer.step_count, self._ranks.size
+        self._say(f"on from the checkpoint of step {step}, {workers} worker(s)")
         self._rollbacks = state["rollbacks"]
         if self._recorder is not None:
             self._recorder.observer.load_state_dict(state["observer"])

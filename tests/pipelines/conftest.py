@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import shutil
 import socket
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from pipelines.tracking.runs import TrackingConfig, open_run
+from tests.pipelines.training_process import Training
 
 PHOTOS = (
     "casa-mila.jpg",
@@ -69,3 +71,21 @@ def closed_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def undisturbed(
+    prepared: str, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[int], Training]:
+    """Runs that nobody disturbs, by their number of workers; each is trained once."""
+    finished: dict[int, Training] = {}
+
+    def train(ranks: int) -> Training:
+        if ranks not in finished:
+            folder = tmp_path_factory.mktemp("undisturbed")
+            training = Training(prepared, folder, num_workers=ranks).start()
+            assert training.finish() == 0, training.output[-4000:]
+            finished[ranks] = training
+        return finished[ranks]
+
+    return train
