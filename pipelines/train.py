@@ -113,6 +113,8 @@ def fit(config: TrainConfig) -> Run:
         return run
     connect_for(run.config)
     run = replace(run, config=place(run.config))
+    # Storage that takes nothing is found out before MLflow has a run.
+    run = run.save(state="running", run_id=run.run_id, facts=inspection.facts)
     run_id = open_run(
         run.config.tracking,
         name=str(run.config.name),

@@ -84,8 +84,8 @@ class Run:
             "mlflow": {"uri": uri, "run_id": self.run_id},
         }
 
-    def save(self, *, state: str, run_id: str, facts: Mapping[str, str]) -> Run:
-        """Write `run.json`."""
+    def save(self, *, state: str, run_id: str | None, facts: Mapping[str, str]) -> Run:
+        """Write `run.json`; `InputError` where that is not possible."""
         filesystem, folder = open_filesystem(self.location)
         content = {
             "state": state,
@@ -94,7 +94,14 @@ class Run:
             "config": shown(self.config),
         }
         data = json.dumps(content, indent=2).encode() + b"\n"
-        write_atomically(filesystem, f"{folder}/run.json", data)
+        try:
+            write_atomically(filesystem, f"{folder}/run.json", data)
+        except OSError as error:
+            reason = printable(str(error).splitlines()[0])
+            raise InputError(
+                f"cannot write to {printable(self.location)}: {reason}; make room or give access, "
+                "or name another --output"
+            ) from error
         return replace(self, finished=state == "finished", run_id=run_id)
 
     def publish_model(self, checkpoint: Path, files: tuple[str, ...]) -> None:

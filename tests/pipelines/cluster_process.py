@@ -1,7 +1,7 @@
 """A Ray cluster of several nodes on this machine: a process that is told what to do on stdin.
 
-python cluster_process.py 2      # a head without CPUs and two nodes of three; prints its address
-add | remove                     # on stdin: one node more or, killed at once, one less
+It starts a head without CPUs and as many nodes as its argument says, and prints its address.
+Then a line `add` starts one node more, and `remove` kills one at once.
 """
 
 from __future__ import annotations
