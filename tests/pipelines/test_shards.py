@@ -102,11 +102,11 @@ def test_other_schema_version_is_refused(tmp_path: Path) -> None:
     write(tmp_path)
     content = json.loads((tmp_path / MANIFEST).read_text())
     (tmp_path / MANIFEST).write_text(json.dumps({**content, "schema_version": 99}))
-    with pytest.raises(InputError, match="schema version 99, this program reads 1"):
+    with pytest.raises(InputError, match="schema version 99, this program reads 2"):
         read_manifest(str(tmp_path))
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"schema_version": 1}', '{"size": 3}'])
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"schema_version": 2}', '{"size": 3}'])
 def test_damaged_manifest_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / MANIFEST).write_text(text)
     with pytest.raises(InputError, match="is damaged"):
@@ -123,7 +123,7 @@ def test_shard_has_the_agreed_columns() -> None:
     schema = parquet.read_schema(pa.BufferReader(mask_shard(2)))
     expected = [("key", pa.string()), ("mask", pa.binary()), ("hole_ratio", pa.float32())]
     assert [(column.name, column.type) for column in schema] == expected
-    assert schema.metadata[b"isnet.schema_version"] == b"1"
+    assert schema.metadata[b"isnet.schema_version"] == b"2"
 
 
 def test_rows_come_back_in_order() -> None:

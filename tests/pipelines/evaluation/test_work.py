@@ -164,7 +164,7 @@ def test_ground_truths_are_the_stored_pixels(prepared, manifest, drawn):
     from pipelines.evaluation.reading import read_pictures
 
     keys = {sample.item.image for sample in drawn}
-    stored = read_pictures(prepared, manifest, "images", keys)
+    stored = read_pictures(prepared, manifest, "images", "validation", keys)
     assert stored.keys() == keys
     for sample in drawn:
         pixels = np.asarray(Image.open(io.BytesIO(stored[sample.item.image])))
@@ -230,5 +230,5 @@ def test_a_damaged_shard_is_named(prepared, manifest, tmp_path, kept):
     shutil.copytree(prepared, data)
     path = data / "images/validation/00000.parquet"
     path.write_bytes(path.read_bytes()[:kept])
-    with pytest.raises(InputError, match=r"validation images/validation/00000.parquet .* anew"):
+    with pytest.raises(InputError, match=r"^images/validation/00000.parquet of .* anew"):
         plan_work(str(data), manifest, images=4, seed=0)

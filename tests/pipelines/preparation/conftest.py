@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.preparation.plan import PrepareConfig
+from pipelines.preparation.config import PrepareConfig
 from pipelines.prepare import prepare
 from pipelines.shards import Manifest
 from tests.pipelines.preparation.photographs import SIZE, write_photos

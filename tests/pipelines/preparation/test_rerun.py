@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from isnet.config import InputError
-from pipelines.preparation.plan import PrepareConfig
+from pipelines.preparation.config import PrepareConfig
 from pipelines.prepare import prepare
 from pipelines.shards import MANIFEST, Manifest, read_manifest
 from tests.pipelines.preparation.photographs import photo, rows

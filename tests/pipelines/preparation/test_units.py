@@ -11,13 +11,24 @@ import pytest
 from PIL import Image, ImageOps
 
 from isnet.masks import decode_hole, encode_hole
-from pipelines.preparation.plan import Item, PrepareConfig, Unit
+from pipelines.preparation.config import PrepareConfig
+from pipelines.preparation.sources.listing import Entry
+from pipelines.preparation.sources.opening import open_source
 from pipelines.preparation.units import image_rows, mask_rows, write_units
+from pipelines.preparation.work import Item, Origin, Unit
 from tests.pipelines.preparation.photographs import SIZE, decode
 
 
+def origin(folder: str | Path, flag: str = "--photos") -> Origin:
+    return Origin(flag=flag, source=open_source(str(folder), flag))
+
+
+def rows(config: PrepareConfig, key: str, first: int, crops: int) -> list[tuple]:
+    return image_rows(Item(Entry(key), first, crops), config, origin(config.photos))
+
+
 def one_photo(config: PrepareConfig, key: str, crops: int = 1) -> list[np.ndarray]:
-    return [decode(data) for _, data in image_rows(Item(key, 0, crops), config)]
+    return [decode(data) for _, data in rows(config, key, 0, crops)]
 
 
 @pytest.mark.parametrize("key", ["plain.jpg", "deep/er/turned.jpg"])
@@ -36,8 +47,8 @@ def test_further_crops_differ_and_repeat(config: PrepareConfig) -> None:
 
 
 def test_a_crop_does_not_depend_on_the_shard_it_is_in(config: PrepareConfig) -> None:
-    together = image_rows(Item("plain.jpg", 0, 4), config)
-    apart = [row for crop in range(4) for row in image_rows(Item("plain.jpg", crop, 1), config)]
+    together = rows(config, "plain.jpg", 0, 4)
+    apart = [row for crop in range(4) for row in rows(config, "plain.jpg", crop, 1)]
     assert together == apart
 
 
@@ -48,16 +59,22 @@ def test_mask_file_is_cropped_to_a_square_and_stays_binary(
     hole[:, :SIZE] = True  # left third: outside the square
     hole[: SIZE // 2, SIZE : 2 * SIZE] = True
     (tmp_path / "wide.png").write_bytes(encode_hole(hole))
-    ((_, data, ratio),) = mask_rows(Item("wide.png", 0, 1), replace(config, masks=str(tmp_path)))
+    item = Item(Entry("wide.png"), 0, 1)
+    ((_, data, ratio),) = mask_rows(item, config, origin(tmp_path, "--masks"))
     assert ratio == 0.5
     assert np.array_equal(decode_hole(data), hole[:, SIZE : 2 * SIZE])
 
 
 def test_callable_for_ray_data_needs_no_ray(config: PrepareConfig, tmp_path: Path) -> None:
-    unit = Unit(kind="masks", split="train", index=7, items=[Item("generated/0000001", 0, 1)])
+    unit = Unit(
+        kind="masks", split="train", index=7, items=[Item(Entry("generated/0000001"), 0, 1)]
+    )
     batch = {"unit": np.array([unit.to_json()], dtype=object)}
-    (done,) = write_units(batch, config=replace(config, output=str(tmp_path)), plan_hash="ab")[
-        "done"
-    ]
+    (done,) = write_units(
+        batch,
+        config=replace(config, output=str(tmp_path)),
+        origins={"train": Origin(flag="--masks", source=None)},
+        plan_hash="ab",
+    )["done"]
     assert json.loads(done)["shard"]["path"] == "masks/train/00007.parquet"
     assert (tmp_path / "masks/train/00007.parquet").exists()
