@@ -18,6 +18,7 @@ COLUMNS = 8
 """Pictures of a row."""
 
 _WHITE = 255
+_FRAME = 160
 
 
 def draw_contact_sheet(data: str, manifest: Manifest) -> Image.Image:
@@ -33,7 +34,7 @@ def draw_contact_sheet(data: str, manifest: Manifest) -> Image.Image:
         mask_split = split if split in manifest.masks else HELD_OUT_MASKS
         pictures, holes = _pictures(data, manifest, split), _holes(data, manifest, mask_split)
         covered = [
-            np.where(hole[..., None], np.uint8(_WHITE), picture)
+            _framed(np.where(hole[..., None], np.uint8(_WHITE), picture))
             for picture, hole in zip(pictures, holes, strict=False)
         ]
         ratios = ", ".join(f"{hole.mean():.0%}" for hole in holes)
@@ -69,4 +70,11 @@ def _holes(data: str, manifest: Manifest, split: str) -> list[np.ndarray]:
 
 
 def _grey(hole: np.ndarray) -> np.ndarray:
-    return np.repeat((hole * np.uint8(_WHITE))[..., None], 3, axis=2)
+    return _framed(np.repeat((hole * np.uint8(_WHITE))[..., None], 3, axis=2))
+
+
+def _framed(picture: np.ndarray) -> np.ndarray:
+    """Draw a thin frame, or holes at the border would run into the paper."""
+    framed = picture.copy()
+    framed[[0, -1]] = framed[:, [0, -1]] = _FRAME
+    return framed

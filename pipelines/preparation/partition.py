@@ -113,6 +113,8 @@ def read_partition(location: str, flag: str) -> Partition:
             )
         names.append(words[0].strip())
         codes.append(_CODES[words[1]])
+    if not names:
+        raise InputError(f"{name} names no picture; write a name and 0, 1 or 2 on each line")
     keys = pa.array(names, pa.large_string())
     if compute.count_distinct(keys).as_py() < len(keys):
         raise InputError(f"{name} names {_repeated(names)} twice")

@@ -11,9 +11,9 @@ from braceexpand import braceexpand
 from pyarrow import fs
 
 from isnet.config import InputError
-from pipelines.preparation.sources.folder import Folder, mixture, walk
+from pipelines.preparation.sources.folder import ARCHIVES, Folder, mixture, walk
 from pipelines.preparation.sources.listing import SUFFIXES, ending
-from pipelines.preparation.sources.tar import Tars
+from pipelines.preparation.sources.tar import COMPRESSED, Tars, refuse_compressed
 from pipelines.preparation.sources.zip import Zip
 from pipelines.storage import (
     absolute,
@@ -28,7 +28,6 @@ from pipelines.storage import (
 
 Source = Folder | Tars | Zip
 
-_COMPRESSED = (".gz", ".tgz", ".bz2", ".tbz2", ".xz", ".txz", ".zst", ".lz4")
 _WILD = re.compile(r"[*\[?]")
 
 
@@ -47,14 +46,15 @@ def open_source(location: str, flag: str) -> Source:
     name = f"{flag} {printable(location)}"
     whole = absolute(location)
     base = whole.partition("?")[0] if is_uri(whole) else whole
-    if "{" in base or _WILD.search(posixpath.basename(base)):
+    archive = base.lower().endswith(".tar")
+    if "{" in base or _WILD.search(base if archive else posixpath.basename(base)):
         shards = _expand(whole, name)
         if shards:
             return _tars(shards, name)
     kind = _kind(whole, location, name)
     if kind == fs.FileType.Directory:
         return _open_folder(whole, name)
-    _refuse_compressed(base, name)
+    refuse_compressed(base, name)
     match ending(base):
         case ".tar":
             return Tars(name=name, locations=(whole,), prefixes=("",))
@@ -79,39 +79,33 @@ def _kind(whole: str, location: str, name: str) -> fs.FileType:
     return kind
 
 
-def _refuse_compressed(path: str, name: str) -> None:
-    """Refuse what cannot be read from the middle, and say how to make it readable."""
-    if path.lower().endswith(_COMPRESSED):
-        raise InputError(
-            f"{name} is compressed, which cannot be read in place; decompress it first (gunzip, "
-            "bunzip2, unxz or unzstd) and name the .tar"
-        )
-
-
 def _open_folder(whole: str, name: str) -> Source:
     """Tell a folder of pictures from a folder of archives, by the first that is found."""
     filesystem, root = open_filesystem(whole)
     for info in walk(filesystem, root):
         if info.base_name.lower().endswith(SUFFIXES):
             break
-        match ending(info.base_name):
-            case ".tar":
-                return _open_shards(filesystem, root, whole, name)
-            case ".zip" | ".tar.gz" | ".tgz" | ".tar.bz2" | ".tar.xz" | ".tar.zst":
-                raise InputError(f"{name} holds archives; name one, such as {info.base_name}")
+        if info.base_name.lower().endswith((*ARCHIVES, *COMPRESSED)):
+            return _open_shards(filesystem, root, whole, name)
     return Folder(name=name, location=whole)
 
 
 def _open_shards(filesystem: fs.FileSystem, root: str, whole: str, name: str) -> Tars:
     """Take all tar archives below a folder for one WebDataset."""
-    found = []
+    found, others = [], []
     for info in walk(filesystem, root):
-        if info.base_name.lower().endswith((*SUFFIXES, ".zip")):
+        base = info.base_name.lower()
+        if base.endswith(SUFFIXES):
             raise mixture(name)
-        _refuse_compressed(info.base_name, f"{name}: {info.base_name}")
-        if ending(info.base_name) == ".tar":
+        if ending(base) == ".tar":
             found.append(info.path[len(root) :].lstrip("/"))
-    return _tars([join(whole, path) for path in sorted(found)], name)
+        elif base.endswith((".zip", *COMPRESSED)):
+            others.append(info.base_name)
+    if found and not others:
+        return _tars([join(whole, path) for path in sorted(found)], name)
+    if not found:
+        refuse_compressed(min(others), f"{name}: {min(others)}")
+    raise InputError(f"{name} holds archives, not .tar alone; name one, such as {min(others)}")
 
 
 def _expand(pattern: str, name: str) -> list[str]:

@@ -21,6 +21,11 @@ from pipelines.preparation.sources.listing import (
 )
 from pipelines.storage import is_local, open_filesystem, printable
 
+COMPRESSED = (".gz", ".tgz", ".bz2", ".tbz2", ".xz", ".txz", ".zst", ".lz4")
+"""Endings of compressed files."""
+
+_COMPRESSED_STARTS = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd")
+
 _METADATA = (*NOTES, ".json", ".cls")
 """Endings of what stands beside the pictures in a WebDataset."""
 
@@ -97,6 +102,15 @@ class Tars:
         return self.name if len(self.locations) == 1 else f"{self.name}: {printable(location)}"
 
 
+def refuse_compressed(path: str, name: str, *, start: bytes = b"") -> None:
+    """Refuse what cannot be read from the middle, by its name or first bytes, and name the fix."""
+    if path.lower().endswith(COMPRESSED) or start.startswith(_COMPRESSED_STARTS):
+        raise InputError(
+            f"{name} is compressed, which cannot be read in place; decompress it first (gunzip, "
+            "bunzip2, unxz or unzstd) and name the .tar"
+        )
+
+
 def _key(name: str) -> str:
     """Name of a member as text that can be stored, without the `./` of `tar -c .`."""
     text = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
@@ -126,6 +140,7 @@ def _members(location: str, name: str) -> Iterator[tarfile.TarInfo]:
                     yield member
                     archive.members.clear()
         except tarfile.ReadError as error:
+            refuse_compressed("", name, start=file.block)
             if file.position < tarfile.BLOCKSIZE or "unexpected end" in str(error):
                 raise _cut_short(name) from error
             raise InputError(f"{name} is no tar archive ({error}); check the file") from error

@@ -44,7 +44,7 @@ class Zip:
         others: Counter[str] = Counter()
         try:
             members = _open(self.location).infolist()
-        except zipfile.BadZipFile as error:
+        except (zipfile.BadZipFile, ValueError) as error:  # Arrow's is a ValueError
             raise self._unreadable(error) from error
         if any(member.flag_bits & _ENCRYPTED for member in members):
             raise InputError(f"{self.name} is encrypted; unpack it and name the folder")
@@ -78,7 +78,7 @@ class Zip:
         except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, KeyError) as error:
             raise InputError(f"cannot be read from the archive: {error}") from error
 
-    def _unreadable(self, error: zipfile.BadZipFile) -> InputError:
+    def _unreadable(self, error: Exception) -> InputError:
         """Tell an archive whose end is missing from a file that never was one."""
         filesystem, path = open_filesystem(self.location)
         with filesystem.open_input_file(path) as file:
