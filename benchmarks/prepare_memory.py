@@ -25,6 +25,9 @@ from PIL import Image
 _DISTINCT = 64
 """Different pictures; their names make every member its own."""
 
+_DRIVE = "drive"
+"""First argument of the process that is measured."""
+
 _MEBIBYTE = 1024 * 1024
 
 
@@ -36,11 +39,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=256, help="side of the pictures made of them")
     parser.add_argument("--folder", default=None, help="for the tar and the data set; emptied")
     parser.add_argument("--dry-run", action="store_true", help="list and plan only")
-    parser.add_argument("--drive", nargs="+", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.drive:
-        drive(options.drive)
-        return
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         figures = measure(
             Path(folder),
@@ -73,7 +72,7 @@ def measure(
     arguments += ["--size", str(size), "--generated-masks", "100"]
     arguments += ["--dry-run"] if dry_run else []
     start = time.monotonic()
-    command = [sys.executable, __file__, "--drive", "--", *arguments]
+    command = [sys.executable, __file__, _DRIVE, *arguments]
     process = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     seconds = time.monotonic() - start
     *lines, last = process.stdout.splitlines()
@@ -117,4 +116,7 @@ def _jpeg(rng: np.random.Generator, size: int) -> bytes:
 
 
 if __name__ == "__main__":
-    main()
+    if sys.argv[1:2] == [_DRIVE]:
+        drive(sys.argv[2:])
+    else:
+        main()

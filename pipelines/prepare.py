@@ -61,6 +61,8 @@ def main(argv: Sequence[str]) -> None:
     """Run the command line: `inspect DATA`, or options with or without a layout's name before."""
     word = argv[0] if argv and not argv[0].startswith("-") else None
     if word == "inspect":
+        if not argv[1:]:
+            raise InputError("inspect what? name the prepared data set: inspect data/demo")
         inspect(parse(InspectConfig, argv[1:], description=None, prog=f"{program()} inspect"))
         return
     if word is not None and word not in LAYOUTS:
