@@ -232,3 +232,18 @@ def test_a_damaged_shard_is_named(prepared, manifest, tmp_path, kept):
     path.write_bytes(path.read_bytes()[:kept])
     with pytest.raises(InputError, match=r"^images/validation/00000.parquet of .* anew"):
         plan_work(str(data), manifest, images=4, seed=0)
+
+
+@pytest.mark.ray
+def test_a_shard_of_another_version_is_refused(prepared, manifest, tmp_path):
+    import shutil
+
+    import pyarrow.parquet as pq
+
+    shutil.copytree(prepared, tmp_path / "data")
+    path = tmp_path / "data/images/validation/00000.parquet"
+    table = pq.read_table(path)
+    metadata = {**table.schema.metadata, b"isnet.schema_version": b"1"}
+    pq.write_table(table.replace_schema_metadata(metadata), path)
+    with pytest.raises(InputError, match=r"images/validation/00000.parquet has schema version 1"):
+        plan_work(str(tmp_path / "data"), manifest, images=4, seed=0)
