@@ -35,8 +35,8 @@ def main() -> None:
     """Read the options, measure, and print one line of JSON."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--images", type=int, default=100_000)
-    parser.add_argument("--source-size", type=int, default=256, help="side of the photographs")
-    parser.add_argument("--size", type=int, default=256, help="side of the pictures made of them")
+    parser.add_argument("--source-size", type=int, default=64, help="side of the photographs")
+    parser.add_argument("--size", type=int, default=64, help="side of the pictures made of them")
     parser.add_argument("--folder", default=None, help="for the tar and the data set; emptied")
     parser.add_argument("--dry-run", action="store_true", help="list and plan only")
     options = parser.parse_args()

@@ -90,7 +90,7 @@ def _read_options(layout: str | None, argv: Sequence[str]) -> PrepareConfig:
         config = LAYOUTS[layout](given)
     before = asdict(given)
     for name, value in shown(config).items():
-        if getattr(config, name) != before[name]:
+        if name != "mask_layout" and getattr(config, name) != before[name]:
             print(f"{layout or 'nvidia'}: --{name.replace('_', '-')} {value}")
     return config
 
@@ -103,7 +103,7 @@ def prepare(config: PrepareConfig) -> Manifest:
             output that holds something else or cannot be written.
 
     """
-    plan = make_plan(everywhere(config))
+    plan = make_plan(config)
     claim(config.output, plan, overwrite=config.overwrite)
     finished = finished_manifest(config.output, plan)
     if finished:

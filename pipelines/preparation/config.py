@@ -28,8 +28,7 @@ class PrepareConfig:
     """Options of `prepare.py`."""
 
     photos: str
-    """Photographs of any sizes: a folder, searched at any depth; a .tar or .zip; a WebDataset,
-    x-{000..099}.tar. A path or a URI."""
+    """Photographs of any sizes: a folder, a .tar, a .zip, or shards x-{000..099}.tar; or a URI."""
     output: str
     """Folder or URI of the data set to make."""
     validation_photos: str | None = None
@@ -39,7 +38,7 @@ class PrepareConfig:
     partition: str | None = None
     """Text file with a line `NAME 0|1|2` (train, validation, test) for each photograph."""
     masks: str | None = None
-    """Mask pictures, named like the photographs; without them, irregular masks are generated."""
+    """Mask pictures: a folder or archive, too; without them, irregular masks are generated."""
     mask_polarity: Polarity = "white-hole"
     """Colour of the hole in the mask files; of NVIDIA's training masks black, testing white."""
     heldout_masks: str | None = None
@@ -47,8 +46,7 @@ class PrepareConfig:
     heldout_mask_polarity: Polarity = "white-hole"
     """Colour of the hole in the held-out mask files."""
     mask_layout: MaskLayout = "plain"
-    """With nvidia, --masks is where NVIDIA's irregular_mask.zip and mask.zip are, or their folders;
-    the polarities follow."""
+    """What --masks holds: pictures, or NVIDIA's irregular_mask.zip and mask.zip (or folders)."""
     size: int = 256
     """Side of the training pictures and masks, in pixels; divisible by 16."""
     crops_per_photo: int = 1

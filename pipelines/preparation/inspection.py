@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 import tyro
@@ -25,7 +26,7 @@ _BAR = 40
 class InspectConfig:
     """Say what a prepared data set holds, and draw DATA/contact-sheet.png."""
 
-    data: tyro.conf.Positional[str]
+    data: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="DATA")]
     """Prepared data set, a folder or a URI."""
 
 

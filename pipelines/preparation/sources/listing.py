@@ -134,9 +134,8 @@ def is_hidden(key: str) -> bool:
 
 
 def ending(key: str) -> str:
-    """Ending of a file, in lower case; that of a compressed archive has two parts."""
-    stem, last = os.path.splitext(key.lower())
-    return f".tar{last}" if stem.endswith(".tar") else last or "no ending"
+    """Ending of a file, in lower case."""
+    return os.path.splitext(key)[1].lower() or "no ending"
 
 
 def require_pictures(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tarfile
+import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -31,6 +32,9 @@ _METADATA = (*NOTES, ".json", ".cls")
 
 _READ_AHEAD = 8 * 1024 * 1024
 """Bytes that a listing asks an object store for at a time."""
+
+_INTERVAL = 5.0
+"""Seconds between the lines that say how far a listing has come."""
 
 _PADDING = 1024 * 1024
 """Bytes that may follow the end of an archive; `tar` fills up to 10 kB."""
@@ -88,8 +92,10 @@ class Tars:
         return data
 
     def _entries(self, others: Counter[str]) -> Iterator[Entry]:
+        progress = _Listed(self.name)
         for index, (location, prefix) in enumerate(zip(self.locations, self.prefixes, strict=True)):
             for member in _members(location, self._name(location)):
+                progress.advance()
                 key = _key(member.name)
                 if member.issym() or member.islnk():
                     others["links"] += 1
@@ -100,6 +106,21 @@ class Tars:
 
     def _name(self, location: str) -> str:
         return self.name if len(self.locations) == 1 else f"{self.name}: {printable(location)}"
+
+
+class _Listed:
+    """Says every few seconds how far a listing has come."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.count = 0
+        self.printed = time.monotonic()
+
+    def advance(self) -> None:
+        self.count += 1
+        if self.count % 1000 == 0 and time.monotonic() - self.printed > _INTERVAL:
+            self.printed = time.monotonic()
+            print(f"{self.name}: {self.count:,} members listed", flush=True)
 
 
 def refuse_compressed(path: str, name: str, *, start: bytes = b"") -> None:

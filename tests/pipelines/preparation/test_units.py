@@ -10,12 +10,14 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
+from isnet.config import InputError
 from isnet.masks import decode_hole, encode_hole
 from pipelines.preparation.config import PrepareConfig
 from pipelines.preparation.sources.listing import Entry
 from pipelines.preparation.sources.opening import open_source
-from pipelines.preparation.units import image_rows, mask_rows, write_units
+from pipelines.preparation.units import image_rows, make_shard, mask_rows, write_units
 from pipelines.preparation.work import Item, Origin, Unit
+from tests.pipelines.preparation.archives import jpeg, write_tar
 from tests.pipelines.preparation.photographs import SIZE, decode
 
 
@@ -63,6 +65,29 @@ def test_mask_file_is_cropped_to_a_square_and_stays_binary(
     ((_, data, ratio),) = mask_rows(item, config, origin(tmp_path, "--masks"))
     assert ratio == 0.5
     assert np.array_equal(decode_hole(data), hole[:, SIZE : 2 * SIZE])
+
+
+@pytest.mark.parametrize(
+    ("becomes", "message"),
+    [
+        ("nothing", r"^--photos .*x\.tar is not visible on .*; put the files where every node"),
+        ("a folder", r"^--photos: a\.jpg cannot be read on .*; run the same command again"),
+    ],
+)
+def test_an_archive_that_cannot_be_read_is_no_fault_of_its_pictures(
+    config: PrepareConfig, samples: Path, tmp_path: Path, becomes: str, message: str
+) -> None:
+    archive = write_tar(tmp_path / "x.tar", {"a.jpg": jpeg(samples)})
+    source = origin(archive)
+    (entry,) = source.source.list()
+    archive.unlink()
+    if becomes == "a folder":
+        archive.mkdir()
+    unit = Unit(kind="images", split="train", index=0, items=[Item(entry, 0, 1)])
+    output = replace(config, output=str(tmp_path / "out"))
+    with pytest.raises(InputError, match=message):
+        make_shard(unit, output, source, "ab")
+    assert not (tmp_path / "out").exists()
 
 
 def test_callable_for_ray_data_needs_no_ray(config: PrepareConfig, tmp_path: Path) -> None:
