@@ -31,14 +31,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict
 
 import ray.data
 
 from isnet.config import InputError
 from pipelines.cli import parse, program, run_main
 from pipelines.cluster import connect
-from pipelines.preparation.config import PrepareConfig, everywhere, shown
+from pipelines.preparation.config import LOCATIONS, PrepareConfig, everywhere, shown
 from pipelines.preparation.inspection import InspectConfig, inspect
 from pipelines.preparation.layouts import LAYOUTS, resolve_masks
 from pipelines.preparation.output import claim, finished_manifest, remove_leftovers, require_visible
@@ -88,11 +87,18 @@ def _read_options(layout: str | None, argv: Sequence[str]) -> PrepareConfig:
         prog = f"{program()} {layout}"
         given = parse(PrepareConfig, argv[1:], description=LAYOUTS[layout].__doc__, prog=prog)
         config = LAYOUTS[layout](given)
-    before = asdict(given)
-    for name, value in shown(config).items():
-        if name != "mask_layout" and getattr(config, name) != before[name]:
-            print(f"{layout or 'nvidia'}: --{name.replace('_', '-')} {value}")
+    _print_resolved(layout or "nvidia", given, config)
     return config
+
+
+def _print_resolved(layout: str, given: PrepareConfig, config: PrepareConfig) -> None:
+    """Print the plain options that a layout stands for."""
+    polarities = {"masks": "mask_polarity", "heldout_masks": "heldout_mask_polarity"}
+    for name in LOCATIONS:
+        if getattr(config, name) == getattr(given, name):
+            continue
+        for option in filter(None, (name, polarities.get(name))):
+            print(f"{layout}: --{option.replace('_', '-')} {shown(config)[option]}")
 
 
 def prepare(config: PrepareConfig) -> Manifest:
@@ -141,7 +147,7 @@ def _stream(
     units: Iterable[Unit], config: PrepareConfig, origins: Mapping[str, Origin], plan_hash: str
 ) -> Iterator[Done]:
     """Results in the order in which the tasks finish."""
-    rows = [{"unit": unit.to_json()} for unit in units]
+    rows = [{"unit": unit.encode()} for unit in units]
     results = ray.data.from_items(rows, override_num_blocks=len(rows)).map_batches(
         write_units,  # type: ignore[arg-type]  # Ray's annotation knows no fn_kwargs
         batch_size=1,

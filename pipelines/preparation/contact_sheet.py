@@ -37,18 +37,21 @@ def draw_contact_sheet(data: str, manifest: Manifest) -> Image.Image:
             _framed(np.where(hole[..., None], np.uint8(_WHITE), picture))
             for picture, hole in zip(pictures, holes, strict=False)
         ]
-        ratios = ", ".join(f"{hole.mean():.0%}" for hole in holes)
-        rows += [pictures, [_grey(hole) for hole in holes], covered]
-        notes += [
-            f"{split}: {manifest.rows('images', split):,} pictures of {manifest.size} x "
-            f"{manifest.size}",
-            f"{mask_split}: {manifest.rows('masks', mask_split):,} masks, white = hole; these are "
-            f"{ratios} hole",
-            f"{split} pictures under {mask_split} masks",
-        ]
+        masks = "held-out" if mask_split == HELD_OUT_MASKS else mask_split
+        rows.append(pictures)
+        size = f"{manifest.size} x {manifest.size}"
+        notes.append(f"{split}: {manifest.rows('images', split):,} pictures of {size}")
+        if split == mask_split:  # the held-out masks are drawn once
+            rows.append([_grey(hole) for hole in holes])
+            ratios = ", ".join(f"{hole.mean():.0%}" for hole in holes)
+            count = f"{manifest.rows('masks', mask_split):,}"
+            notes.append(f"{masks}: {count} masks, white = hole; these are {ratios} hole")
+        rows.append(covered)
+        notes.append(f"{split} pictures under {masks} masks")
+    columns = max(map(len, rows))
     blank = np.full((manifest.size, manifest.size, 3), _WHITE, np.uint8)
-    padded = [row + [blank] * (COLUMNS - len(row)) for row in rows]
-    return comparison_grid(padded, [""] * COLUMNS, notes=notes)
+    padded = [row + [blank] * (columns - len(row)) for row in rows]
+    return comparison_grid(padded, [""] * columns, notes=notes)
 
 
 def _pictures(data: str, manifest: Manifest, split: str) -> list[np.ndarray]:

@@ -72,8 +72,8 @@ def write_units(
     origins: Mapping[str, Origin],
     plan_hash: str,
 ) -> dict[str, np.ndarray]:
-    """Ray Data callable: column `unit` (JSON) in, column `done` (JSON) out."""
-    units = map(Unit.from_json, batch["unit"])
+    """Ray Data callable: column `unit` (encoded) in, column `done` (JSON) out."""
+    units = map(Unit.decode, batch["unit"])
     done = [make_shard(unit, config, origins[unit.split], plan_hash) for unit in units]
     return {"done": np.array([result.to_json() for result in done], dtype=object)}
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+import zlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, overload
 
 import numpy as np
 
 from isnet.masks import Polarity
-from pipelines.preparation.sources.listing import Entry, Listing
+from pipelines.preparation.sources.listing import CHUNK, Entry, Listing
 from pipelines.preparation.sources.opening import Source
 from pipelines.shards import Kind
 
@@ -62,9 +63,11 @@ class Items(Sequence[Item]):
 
     def __iter__(self) -> Iterator[Item]:
         """Make one item after the other."""
-        entries = self.listing.take(self.rows)
-        for entry, first, crops in zip(entries, self.first, self.crops, strict=True):
-            yield Item(entry, int(first), int(crops))
+        for start in range(0, len(self), CHUNK):
+            chunk = slice(start, start + CHUNK)
+            entries = self.listing.take(self.rows[chunk])
+            numbers = self.first[chunk].tolist(), self.crops[chunk].tolist()
+            yield from map(Item, entries, *numbers)
 
     def take(self, chosen: np.ndarray) -> Items:
         """Choose items by their indices, in the order of the indices."""
@@ -85,14 +88,14 @@ class Unit:
     index: int
     items: Sequence[Item]
 
-    def to_json(self) -> str:
-        """Encode for the trip through Ray Data."""
-        items: Iterable[Item] = self.items
-        return json.dumps([self.kind, self.split, self.index, list(items)])
+    def encode(self) -> bytes:
+        """Encode for the trip through Ray Data: all units together are in the driver's memory."""
+        text = json.dumps([self.kind, self.split, self.index, list(self.items)])
+        return zlib.compress(text.encode(), level=1)
 
     @classmethod
-    def from_json(cls, text: str) -> Unit:
-        """Decode what `to_json` gave."""
-        kind, split, index, items = json.loads(text)
+    def decode(cls, data: bytes) -> Unit:
+        """Decode what `encode` gave."""
+        kind, split, index, items = json.loads(zlib.decompress(data))
         decoded = [Item(Entry(*entry), first, crops) for entry, first, crops in items]
         return cls(kind=kind, split=split, index=index, items=decoded)

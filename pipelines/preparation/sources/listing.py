@@ -23,7 +23,7 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif")
 NOTES = (".md", ".txt")
 """Endings that nobody takes for a picture's: a README beside the pictures brings no warning."""
 
-_CHUNK = 65_536
+CHUNK = 65_536
 """Entries that are held as Python objects at a time."""
 
 
@@ -54,10 +54,12 @@ class Listing(Sequence[Entry]):
         """Gather entries, in their order."""
         remaining = iter(entries)
         keys, numbers = [pa.array([], pa.large_string())], [np.empty((0, 3), np.int64)]
-        while chunk := list(islice(remaining, _CHUNK)):
+        while chunk := list(islice(remaining, CHUNK)):
             keys.append(pa.array([entry.key for entry in chunk], pa.large_string()))
             numbers.append(np.array([entry[1:] for entry in chunk], np.int64))
-        sizes, files, offsets = np.concatenate(numbers).T.copy()
+        sizes, files, offsets = (
+            np.concatenate([part[:, column] for part in numbers]) for column in range(3)
+        )
         return cls(pa.concat_arrays(keys), sizes, files.astype(np.int32), offsets)
 
     def __len__(self) -> int:
@@ -81,9 +83,9 @@ class Listing(Sequence[Entry]):
 
     def __iter__(self) -> Iterator[Entry]:
         """Go through the entries, a chunk in memory at a time."""
-        for start in range(0, len(self), _CHUNK):
+        for start in range(0, len(self), CHUNK):
             columns = (
-                column[start : start + _CHUNK].tolist()
+                column[start : start + CHUNK].tolist()
                 for column in (self.keys, self.sizes, self.files, self.offsets)
             )
             yield from map(Entry, *columns)
@@ -110,11 +112,14 @@ class Listing(Sequence[Entry]):
 
     def repeated_key(self) -> str | None:
         """Find a key that occurs twice."""
-        if compute.count_distinct(self.keys).as_py() == len(self):
-            return None
-        counts = self.keys.value_counts()
-        repeated = compute.greater(counts.field("counts"), 1)
-        return str(counts.field("values").filter(repeated)[0])
+        order = compute.sort_indices(self.keys)
+        for start in range(0, len(self) - 1, CHUNK):
+            ordered = self.keys.take(order.slice(start, CHUNK + 1))
+            same = compute.equal(ordered[1:], ordered[:-1])
+            found = compute.index(same, True).as_py()
+            if found >= 0:
+                return str(ordered[found])
+        return None
 
 
 def pictures(entries: Iterable[Entry], others: Counter[str]) -> Iterator[Entry]:

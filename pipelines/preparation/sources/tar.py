@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import tarfile
 import time
+import uuid
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
@@ -50,6 +51,8 @@ class Tars:
     """Absolute paths or URIs."""
     prefixes: tuple[str, ...]
     """What the keys of each archive start with."""
+    opened: str = field(default_factory=lambda: uuid.uuid4().hex)
+    """Tells it from an earlier file of that name, which a process may still hold open."""
 
     def list(self) -> Listing:
         """Find the pictures, in the order of the archives.
@@ -83,7 +86,7 @@ class Tars:
 
         """
         try:
-            file = _open(self.locations[entry.file])
+            file = _open(self.locations[entry.file], self.opened)
         except FileNotFoundError as error:
             raise FileNotFoundError(self.name) from error
         data: bytes = file.read_at(entry.size, entry.offset)
@@ -139,8 +142,8 @@ def _key(name: str) -> str:
 
 
 @lru_cache(maxsize=16)
-def _open(location: str) -> Any:
-    """Open an archive once a process."""
+def _open(location: str, opened: str) -> Any:
+    """Open an archive once a process and preparation."""
     filesystem, path = open_filesystem(location)
     return filesystem.open_input_file(path)
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import io
+import uuid
 import zipfile
 import zlib
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 from isnet.config import InputError
@@ -32,6 +33,8 @@ class Zip:
     """How messages call it: the option and what it was given."""
     location: str
     """Absolute path or URI."""
+    opened: str = field(default_factory=lambda: uuid.uuid4().hex)
+    """Tells it from an earlier file of that name, which a process may still hold open."""
 
     def list(self) -> Listing:
         """Find the pictures, in the order of the archive.
@@ -43,7 +46,7 @@ class Zip:
         """
         others: Counter[str] = Counter()
         try:
-            members = _open(self.location).infolist()
+            members = _open(self.location, self.opened).infolist()
         except (zipfile.BadZipFile, ValueError) as error:  # Arrow's is a ValueError
             raise self._unreadable(error) from error
         if any(member.flag_bits & _ENCRYPTED for member in members):
@@ -72,7 +75,7 @@ class Zip:
 
         """
         try:
-            return _open(self.location).read(entry.key)
+            return _open(self.location, self.opened).read(entry.key)
         except FileNotFoundError as error:
             raise FileNotFoundError(self.name) from error
         except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, KeyError) as error:
@@ -89,8 +92,8 @@ class Zip:
 
 
 @lru_cache(maxsize=2)
-def _open(location: str) -> zipfile.ZipFile:
-    """Open an archive once a process: its index is read once."""
+def _open(location: str, opened: str) -> zipfile.ZipFile:
+    """Open an archive once a process and preparation: its index is read once."""
     filesystem, path = open_filesystem(location)
     file = filesystem.open_input_file(path)
     return zipfile.ZipFile(io.BufferedReader(file, buffer_size=_BUFFER))

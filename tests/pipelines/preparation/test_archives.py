@@ -271,6 +271,15 @@ def test_an_archive_that_a_node_does_not_see_is_not_a_members_problem(
         source.read(entry)
 
 
+@pytest.mark.parametrize("write", [write_tar, write_zip])
+def test_a_file_that_was_replaced_is_opened_anew(tmp_path: Path, write) -> None:
+    path = tmp_path / ("x.tar" if write is write_tar else "x.zip")
+    content(write(path, MEMBERS))
+    path.unlink()
+    other = {"other.jpg": b"", **MEMBERS}
+    assert content(write(path, other)) == other
+
+
 def test_headers_are_read_as_one_stream_where_seeking_is_dear(tmp_path: Path, monkeypatch) -> None:
     """As on an object store: the same entries, from reads that only go forwards."""
     from pipelines.preparation.sources import tar

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from isnet.config import InputError
+from pipelines.preparation.sources import listing
 from pipelines.preparation.sources.listing import Entry, Listing
 from pipelines.preparation.sources.opening import Source, open_source
 
@@ -101,3 +102,25 @@ def test_listing_hash_depends_on_names_and_sizes() -> None:
 def test_listing_hash_does_not_depend_on_places() -> None:
     here, there = (Listing.of([Entry("a", 1, file, 512 * file)]) for file in (0, 3))
     assert here.hash() == there.hash()
+
+
+def test_listing_comes_back_entry_by_entry_and_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listing, "CHUNK", 3)
+    entries = [Entry(f"{index}.jpg", index, index % 2, 512 * index) for index in range(10)]
+    found = Listing.of(entries)
+    assert list(found) == entries
+    assert [found[index] for index in range(10)] == entries
+    assert list(found[2:9:3]) == entries[2:9:3]
+    assert len(Listing.of([])) == len(list(Listing.of([]))) == 0
+
+
+@pytest.mark.parametrize("places", [(0, 9), (2, 3), (8, 9)])
+def test_a_key_that_occurs_twice_is_found_anywhere(
+    monkeypatch: pytest.MonkeyPatch, places: tuple[int, int]
+) -> None:
+    monkeypatch.setattr(listing, "CHUNK", 3)
+    names = [f"{index}.jpg" for index in range(10)]
+    assert Listing.of(map(Entry, names)).repeated_key() is None
+    first, second = places
+    names[second] = names[first]
+    assert Listing.of(map(Entry, names)).repeated_key() == names[first]

@@ -94,7 +94,7 @@ def test_callable_for_ray_data_needs_no_ray(config: PrepareConfig, tmp_path: Pat
     unit = Unit(
         kind="masks", split="train", index=7, items=[Item(Entry("generated/0000001"), 0, 1)]
     )
-    batch = {"unit": np.array([unit.to_json()], dtype=object)}
+    batch = {"unit": np.array([unit.encode()], dtype=object)}
     (done,) = write_units(
         batch,
         config=replace(config, output=str(tmp_path)),
