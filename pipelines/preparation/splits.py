@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from isnet.config import InputError
+from isnet.masks import Polarity
 from pipelines.preparation.config import PrepareConfig
 from pipelines.preparation.partition import read_partition
 from pipelines.preparation.sources.listing import Entry, Listing
@@ -16,6 +17,7 @@ from pipelines.preparation.sources.opening import open_source
 from pipelines.preparation.work import Origin
 from pipelines.seeding import stable_hash
 from pipelines.shards import HELD_OUT_MASKS
+from pipelines.storage import printable
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -50,7 +52,7 @@ def divide_photos(config: PrepareConfig) -> Division:
         InputError: a source or a partition file that cannot be used.
 
     """
-    photos = _listed(Origin(flag="--photos", source=open_source(config.photos, "--photos")))
+    photos = _listed(config.photos, "--photos")
     identity = _described(photos)
     if config.partition is not None:
         partition = read_partition(config.partition, "--partition")
@@ -65,13 +67,11 @@ def divide_photos(config: PrepareConfig) -> Division:
         splits, shared = _share(photos, config.validation_percent)
         identity |= shared
     else:
-        flag = "--validation-photos"
-        held_out = _listed(Origin(flag=flag, source=open_source(config.validation_photos, flag)))
+        held_out = _listed(config.validation_photos, "--validation-photos")
         splits = {"train": photos, "validation": held_out}
         identity |= _described(held_out)
     if config.test_photos is not None:
-        flag = "--test-photos"
-        splits["test"] = _listed(Origin(flag=flag, source=open_source(config.test_photos, flag)))
+        splits["test"] = _listed(config.test_photos, "--test-photos")
         identity |= _described(splits["test"])
     return Division(splits=splits, identity=identity)
 
@@ -83,11 +83,12 @@ def divide_masks(config: PrepareConfig) -> Division:
         InputError: a source that cannot be used.
 
     """
-    source = None if config.masks is None else open_source(config.masks, "--masks")
-    origin = Origin(flag="--masks", source=source, polarity=config.mask_polarity)
-    masks = _listed(origin, generated=config.generated_masks)
+    if config.masks is None:
+        masks = _generated(config.generated_masks, "--masks")
+    else:
+        masks = _listed(config.masks, "--masks", config.mask_polarity)
     identity = _described(masks)
-    if source is None:
+    if config.masks is None:
         identity["--generated-masks"] = config.generated_masks
         identity["--hole-ratio-range"] = list(config.hole_ratio_range)
     else:
@@ -95,26 +96,28 @@ def divide_masks(config: PrepareConfig) -> Division:
     if config.heldout_masks is None:
         splits, shared = _share(masks, config.validation_percent)
         return Division(splits=splits, identity={**identity, **shared})
-    flag = "--heldout-masks"
-    held_out = _listed(
-        Origin(
-            flag=flag,
-            source=open_source(config.heldout_masks, flag),
-            polarity=config.heldout_mask_polarity,
-        )
-    )
+    held_out = _listed(config.heldout_masks, "--heldout-masks", config.heldout_mask_polarity)
     identity |= _described(held_out)
     identity["--heldout-mask-polarity"] = config.heldout_mask_polarity
     return Division(splits={"train": masks, HELD_OUT_MASKS: held_out}, identity=identity)
 
 
-def _listed(origin: Origin, *, generated: int = 0) -> Members:
-    """List all files of an origin."""
-    if origin.source is None:
-        listing = Listing.of(Entry(f"generated/{index:07d}") for index in range(generated))
-    else:
-        listing = origin.source.list()
+def _listed(location: str, flag: str, polarity: Polarity = "white-hole") -> Members:
+    """List all files of a source."""
+    try:
+        source = open_source(location, flag)
+        listing = source.list()
+    except OSError as error:
+        reason = printable(str(error).splitlines()[0])
+        raise InputError(f"{flag} {printable(location)} cannot be read: {reason}") from error
+    origin = Origin(flag=flag, source=source, polarity=polarity)
     return Members(origin=origin, listing=listing, rows=np.arange(len(listing)))
+
+
+def _generated(count: int, flag: str) -> Members:
+    """Name the masks that are to be generated."""
+    listing = Listing.of(Entry(f"generated/{index:07d}") for index in range(count))
+    return Members(origin=Origin(flag=flag, source=None), listing=listing, rows=np.arange(count))
 
 
 def _part(members: Members, rows: np.ndarray) -> Members:

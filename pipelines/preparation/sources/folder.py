@@ -6,6 +6,7 @@ import os
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from pyarrow import fs
 
@@ -58,7 +59,7 @@ class Folder:
             FileNotFoundError: the whole folder is not there, as on a node that does not share it.
 
         """
-        filesystem, root = open_filesystem(self.location)
+        filesystem, root = _open(self.location)
         try:
             return read_bytes(filesystem, f"{root}/{entry.key}")
         except OSError as error:
@@ -68,6 +69,12 @@ class Folder:
                 raise  # of the network, not of the file
             reason = os.strerror(error.errno) if error.errno else str(error).splitlines()[0]
             raise InputError(f"cannot be read: {reason}") from error
+
+
+@lru_cache(maxsize=2)
+def _open(location: str) -> tuple[fs.FileSystem, str]:
+    """Open the filesystem once a process: for a URI that may take a request."""
+    return open_filesystem(location)
 
 
 def mixture(name: str) -> InputError:

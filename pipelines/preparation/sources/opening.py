@@ -146,9 +146,8 @@ def _glob(folder: str, pattern: str, options: str) -> list[str]:
 
 def _require_all(locations: Sequence[str], name: str) -> None:
     """Refuse a WebDataset with shards missing."""
-    opened = [open_filesystem(location) for location in locations]
-    filesystem = opened[0][0]
-    infos = filesystem.get_file_info([path for _, path in opened])
+    filesystem, paths = _open_all(locations)
+    infos = filesystem.get_file_info(paths)
     absent = [info.base_name for info in infos if info.type != fs.FileType.File]
     if absent:
         raise InputError(
@@ -157,9 +156,19 @@ def _require_all(locations: Sequence[str], name: str) -> None:
         )
 
 
+def _open_all(locations: Sequence[str]) -> tuple[fs.FileSystem, list[str]]:
+    """Open the filesystem of many files once: for a URI that may take a request."""
+    filesystem, first = open_filesystem(locations[0])
+    bases = [loc.partition("?")[0] if is_uri(loc) else loc for loc in locations]
+    root = bases[0].removesuffix(first)
+    if all(base.startswith(root) for base in bases):
+        return filesystem, [base[len(root) :] for base in bases]
+    return filesystem, [open_filesystem(location)[1] for location in locations]
+
+
 def _tars(locations: Sequence[str], name: str) -> Tars:
     """Name the keys of each archive after it, so that members of several may share names."""
-    paths = [open_filesystem(location)[1] for location in locations]
+    _, paths = _open_all(locations)
     shared = posixpath.commonpath([posixpath.dirname(path) for path in paths])
     prefixes = tuple(path[len(shared) :].lstrip("/")[: -len(".tar")] + "/" for path in paths)
     return Tars(name=name, locations=tuple(locations), prefixes=prefixes)

@@ -180,3 +180,8 @@ def test_a_bucket_that_lets_nobody_in_is_refused(object_store: ObjectStore, samp
     assert "wrong-secret" not in str(caught.value)
     with pytest.raises(InputError, match=r"--photos .* cannot be read"):
         open_source(wrong, "--photos")
+    for pattern in ("shards/x-{000..001}.tar", "shards/x-*.tar"):
+        photos = wrong.replace("sets/x", pattern)
+        with pytest.raises(InputError, match=r"--photos .* cannot be read") as caught:
+            prepare(PrepareConfig(photos=photos, output="unused"))
+        assert "wrong-secret" not in str(caught.value)
