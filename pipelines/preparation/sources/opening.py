@@ -124,6 +124,7 @@ def _expand(pattern: str, name: str) -> list[str]:
         raise InputError(f"{name}: braces that do not close; write x-{{000..099}}.tar") from error
     found: list[str] = []
     for path in spelled:
+        refuse_compressed(path, name)
         if not path.lower().endswith(".tar"):
             raise InputError(f"{name}: a pattern names archives; end it in .tar")
         folder, _, last = path.rpartition("/")

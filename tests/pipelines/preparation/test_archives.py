@@ -126,6 +126,7 @@ def test_a_folder_that_is_spelled_like_a_pattern_is_a_folder(tmp_path: Path) -> 
         ("y-*.tar", "matches no archive"),
         ("*/x-000.tar", "stand in the file name only"),
         ("x-{000..001}.zip", "end it in .tar"),
+        ("x-{000..001}.tar.gz", "decompress it first"),
         ("x-{000.tar", "do not close|missing|does not exist"),
     ],
 )
