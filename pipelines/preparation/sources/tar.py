@@ -167,6 +167,8 @@ def _members(location: str, name: str) -> Iterator[tarfile.TarInfo]:
             refuse_compressed("", name, start=file.block)
             if file.position < tarfile.BLOCKSIZE or "unexpected end" in str(error):
                 raise _cut_short(name) from error
+            if file.position > tarfile.BLOCKSIZE:
+                raise _damaged(file, name) from error
             raise InputError(f"{name} is no tar archive ({error}); check the file") from error
         _require_end(file, size, name)
 
@@ -176,14 +178,17 @@ def _require_end(file: _Forwards, size: int, name: str) -> None:
     if len(file.block) < tarfile.BLOCKSIZE:
         raise _cut_short(name)
     if file.block != tarfile.NUL * tarfile.BLOCKSIZE:
-        raise InputError(
-            f"{name} is damaged at byte {file.position - tarfile.BLOCKSIZE:,}; download it again"
-        )
+        raise _damaged(file, name)
     if size - file.position > _PADDING:
         raise InputError(
             f"{name} ends at byte {file.position:,} of {size:,}; download it again, or name "
             "archives that were joined one by one"
         )
+
+
+def _damaged(file: _Forwards, name: str) -> InputError:
+    at = file.position - tarfile.BLOCKSIZE
+    return InputError(f"{name} is damaged at byte {at:,}; download it again")
 
 
 def _cut_short(name: str) -> InputError:

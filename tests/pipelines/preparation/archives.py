@@ -10,13 +10,34 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
+from isnet.config import InputError
+from pipelines.preparation.sources.opening import Source, open_source
 from tests.pipelines.preparation.photographs import photo
 
 PARTITION = {"000001.jpg": 0, "000002.jpg": 0, "000003.jpg": 0, "000004.jpg": 0}
 PARTITION |= {"162771.jpg": 1, "162772.jpg": 1, "182638.jpg": 2, "182639.jpg": 2}
 """The first pictures of each of CelebA's splits."""
+
+
+def opened(location: object) -> Source:
+    return open_source(str(location), "--photos")
+
+
+def content(location: object) -> dict[str, bytes]:
+    source = opened(location)
+    return {entry.key: source.read(entry) for entry in source.list()}
+
+
+def refusal(location: object) -> str:
+    with pytest.raises(InputError) as caught:
+        opened(location).list()
+    message = str(caught.value)
+    assert "\n" not in message
+    assert message.startswith("--photos ")
+    return message
 
 
 def jpeg(samples: Path, index: int = 0, size: tuple[int, int] = (48, 40)) -> bytes:
