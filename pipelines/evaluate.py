@@ -1,6 +1,7 @@
 """Measure a checkpoint on held-out images under seeded masks: a table and a picture.
 
     python pipelines/evaluate.py --checkpoint runs/demo/model --data data/demo --untrained
+    python pipelines/evaluate.py --checkpoint runs/faces/model --data data/celeba --split test
 
 The checkpoint is a directory of ours or an authors' .pth file, as a local path or a URI (s3://...),
 or a registered model (models:/isnet/1). One-shot and progressive reconstruction stand beside
@@ -14,7 +15,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
@@ -62,7 +63,9 @@ class EvaluateConfig:
     checkpoint: str
     """Checkpoint directory or an authors' .pth file, a path or URI; or models:/NAME/VERSION."""
     data: str
-    """Prepared data set, a folder or a URI; its validation split is used."""
+    """Prepared data set, a folder or a URI; without --split test its validation split is used."""
+    split: Literal["validation", "test"] = "validation"
+    """Which held-out images; both are measured under the held-out masks."""
     output: str = "evaluation"
     """Local folder for the table and the picture."""
     images: int = 256
@@ -92,7 +95,9 @@ def main(argv: Sequence[str]) -> int:
     manifest = read_manifest(config.data)
     model = load_model(config.checkpoint, tracking_uri=config.tracking.uri)
     methods = _methods(config, model)
-    work = plan_work(config.data, manifest, images=config.images, seed=config.seed)
+    work = plan_work(
+        config.data, manifest, images=config.images, seed=config.seed, split=config.split
+    )
     samples = load_samples(config.data, manifest, work)
     scores = _measure(samples, methods)
     report = _report(config, model, scores, manifest, work)
@@ -144,9 +149,9 @@ def _report(
         f"# {model.location}\n\n{bucket_table(scores)}\n"
         "Columns are hole ratios, with the number of images. Measured on the composite, rounded "
         "to 8 bits, per image, then averaged. "
-        + (f"Left out, for want of validation masks: {left_out}. " if left_out else "")
-        + f"Data {manifest.hash[:12]}, work {work.hash} (seed {config.seed}); trained on features "
-        f"of: {model.about.get('extractor', 'unknown')}.\n"
+        + (f"Left out, for want of held-out masks: {left_out}. " if left_out else "")
+        + f"Data {manifest.hash[:12]}, {work.split} split, work {work.hash} (seed {config.seed}); "
+        f"trained on features of: {model.about.get('extractor', 'unknown')}.\n"
     )
 
 

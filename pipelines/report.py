@@ -21,22 +21,23 @@ def comparison_grid(
 
     Args:
         rows: equally long rows of uint8 (H, W, 3); all pictures are shown at one size.
-        headers: one for each column.
+        headers: one for each column, or all empty for none.
         notes: one for each row, written under it; none for no notes.
 
     """
     tile = max(_TILE, rows[0][0].shape[0])
     note_height = _HEADER if notes else 0
+    header = _HEADER if any(headers) else _GAP
     width = len(headers) * (tile + _GAP) + _GAP
     row_height = tile + note_height + _GAP
-    canvas = Image.new("RGB", (width, _HEADER + len(rows) * row_height + _GAP), _BACKGROUND)
+    canvas = Image.new("RGB", (width, header + len(rows) * row_height + _GAP), _BACKGROUND)
     draw = ImageDraw.Draw(canvas)
     font = ImageFont.load_default(size=13)
-    for column, header in enumerate(headers):
+    for column, text in enumerate(headers):
         centre = _GAP + column * (tile + _GAP) + tile // 2
-        draw.text((centre, _HEADER // 2 + 2), header, fill=_INK, font=font, anchor="mm")
+        draw.text((centre, _HEADER // 2 + 2), text, fill=_INK, font=font, anchor="mm")
     for index, row in enumerate(rows):
-        top = _HEADER + index * row_height
+        top = header + index * row_height
         for column, picture in enumerate(row):
             left = _GAP + column * (tile + _GAP)
             # Nearest neighbour: the pixels are what is being judged.

@@ -1,11 +1,13 @@
 """The prepared data set: Parquet shards of pictures and masks, and the manifest that lists them.
 
-manifest.json                    written last: a folder without it is not finished
-plan.json                        what was to be made; lets an interrupted run continue
-rejected.jsonl                   one line per file that could not be used, with the reason
-images/{train,validation}/00000.parquet ...   key string, image binary (JPEG)
-masks/{train,validation}/00000.parquet ...    key string, mask binary (1-bit PNG, white = hole),
-                                              hole_ratio float32
+manifest.json       written last: a folder without it is not finished
+plan.json           what was to be made; lets an interrupted run continue
+rejected.jsonl      one line per file that could not be used, with the reason
+images/{train,validation,test}/00000.parquet ...   key string, image binary (JPEG); test is optional
+masks/{train,validation}/00000.parquet ...         key string, mask binary (1-bit PNG, white =
+                                                   hole), hole_ratio float32; the held-out masks
+                                                   serve the validation and the test images
+contact-sheet.png                                  drawn by `prepare.py inspect`
 """
 
 from __future__ import annotations
@@ -25,10 +27,14 @@ from pipelines.storage import exists, open_filesystem, printable, read_bytes, wr
 
 Kind = Literal["images", "masks"]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Version of the columns, the manifest and the plan; a reader refuses any other."""
 
-SPLITS = ("train", "validation")
+SPLITS = ("train", "validation", "test")
+"""Splits of the images, in order; `test` is there only where the sources have one."""
+
+HELD_OUT_MASKS = "validation"
+"""Split of the masks that the validation and the test images are measured under."""
 
 ROW_GROUP = 64
 """Rows of a row group, the unit that training reads and resumes by."""
@@ -36,6 +42,7 @@ ROW_GROUP = 64
 MANIFEST = "manifest.json"
 PLAN = "plan.json"
 REJECTED = "rejected.jsonl"
+CONTACT_SHEET = "contact-sheet.png"
 
 SCHEMAS: dict[Kind, pa.Schema] = {
     "images": pa.schema([("key", pa.string()), ("image", pa.binary())]),
@@ -150,6 +157,25 @@ def read_note(data: bytes) -> dict[str, Any]:
         return {}
     note: dict[str, Any] = json.loads(metadata[_NOTE_KEY])
     return note
+
+
+def check_shard_schema(metadata: parquet.FileMetaData, path: str) -> None:
+    """Refuse a Parquet file that is no shard of this program's schema version.
+
+    Args:
+        metadata: the file's footer.
+        path: named in the message.
+
+    Raises:
+        InputError: another version, or none.
+
+    """
+    found = (metadata.metadata or {}).get(_VERSION_KEY, b"none").decode()
+    if found != str(SCHEMA_VERSION):
+        raise InputError(
+            f"{printable(path)} has schema version {found}, this program reads {SCHEMA_VERSION}; "
+            "prepare the data set again with pipelines/prepare.py"
+        )
 
 
 def write_manifest(filesystem: fs.FileSystem, folder: str, manifest: Manifest) -> None:

@@ -85,6 +85,11 @@ def _write(filesystem: fs.FileSystem, path: str, data: bytes | memoryview) -> No
         stream.write(data)
 
 
+def is_local(filesystem: fs.FileSystem) -> bool:
+    """Whether a filesystem is this machine's, where seeking costs nothing."""
+    return bool(filesystem.type_name == "local")
+
+
 def read_bytes(filesystem: fs.FileSystem, path: str) -> bytes:
     """Read a whole file; `OSError` where it cannot be read."""
     with filesystem.open_input_file(path) as stream:

@@ -1,4 +1,4 @@
-"""Read the validation split of a prepared data set: only what is wanted, or a clear error."""
+"""Read a prepared data set outside training: only what is wanted, or a clear error."""
 
 from __future__ import annotations
 
@@ -14,24 +14,29 @@ from pyarrow import parquet
 
 from isnet.config import InputError
 from isnet.masks import decode_hole
-from pipelines.shards import Kind, Manifest, Shard
+from pipelines.shards import Kind, Manifest, Shard, check_shard_schema
 from pipelines.storage import join, open_filesystem, printable
 
+_COLUMNS: dict[Kind, str] = {"images": "image", "masks": "mask"}
+"""Column of the encoded pictures."""
 
-def read_column(data: str, manifest: Manifest, kind: Kind, column: str) -> list[Any]:
-    """Read one column of the split, in the order of the shards."""
+
+def read_column(data: str, manifest: Manifest, kind: Kind, column: str, split: str) -> list[Any]:
+    """Read one column of a split, in the order of the shards."""
     values: list[Any] = []
-    for shard in manifest.shards(kind, "validation"):
+    for shard in manifest.shards(kind, split):
         with _open_shard(data, shard) as file:
             values += file.read([column])[column].to_pylist()
     return values
 
 
-def read_pictures(data: str, manifest: Manifest, kind: Kind, keys: set[str]) -> dict[str, bytes]:
+def read_pictures(
+    data: str, manifest: Manifest, kind: Kind, split: str, keys: set[str]
+) -> dict[str, bytes]:
     """Read the encoded pictures of some keys, from the row groups that hold them and no others."""
-    column = {"images": "image", "masks": "mask"}[kind]
+    column = _COLUMNS[kind]
     found: dict[str, bytes] = {}
-    for shard in manifest.shards(kind, "validation"):
+    for shard in manifest.shards(kind, split):
         with _open_shard(data, shard) as file:
             for group in range(file.num_row_groups):
                 names = file.read_row_group(group, ["key"])["key"].to_pylist()
@@ -39,6 +44,20 @@ def read_pictures(data: str, manifest: Manifest, kind: Kind, keys: set[str]) -> 
                 if rows:
                     pictures = file.read_row_group(group, [column])[column]
                     found |= {names[row]: pictures[row].as_py() for row in rows}
+    return found
+
+
+def read_first_pictures(
+    data: str, manifest: Manifest, kind: Kind, split: str, count: int
+) -> dict[str, bytes]:
+    """Read the first `count` encoded pictures of a split, by key."""
+    found: dict[str, bytes] = {}
+    for shard in manifest.shards(kind, split):
+        if len(found) >= count:
+            break
+        with _open_shard(data, shard) as file:
+            table = file.read_row_group(0, ["key", _COLUMNS[kind]]).slice(0, count - len(found))
+            found |= zip(table["key"].to_pylist(), table[_COLUMNS[kind]].to_pylist(), strict=True)
     return found
 
 
@@ -58,10 +77,12 @@ def name_errors(data: str, what: str) -> Iterator[None]:
     """Say which shard or row of the data set it was that could not be read, as an `InputError`."""
     try:
         yield
+    except InputError:
+        raise  # says it already
     except (pa.ArrowException, OSError, ValueError, SyntaxError) as error:  # PIL raises them all
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise InputError(
-            f"validation {what} of {printable(data)} cannot be read ({reason}); prepare the data "
+            f"{what} of {printable(data)} cannot be read ({reason}); prepare the data "
             "anew, into another folder"
         ) from error
 
@@ -71,7 +92,9 @@ def _open_shard(data: str, shard: Shard) -> Iterator[parquet.ParquetFile]:
     """Open a shard; what goes wrong while it is open is told of it."""
     filesystem, path = open_filesystem(join(data, shard.path))
     with name_errors(data, shard.path), filesystem.open_input_file(path) as file:
-        yield parquet.ParquetFile(file)
+        shard_file = parquet.ParquetFile(file)
+        check_shard_schema(shard_file.metadata, join(data, shard.path))
+        yield shard_file
 
 
 def _of_size(pixels: np.ndarray, size: int) -> np.ndarray:

@@ -26,7 +26,7 @@ from pipelines.evaluation.reading import (
     read_pictures,
 )
 from pipelines.seeding import keyed_generator
-from pipelines.shards import Manifest
+from pipelines.shards import HELD_OUT_MASKS, Manifest
 
 Fill = Callable[[Tensor, Tensor], Reconstruction]
 """A method under test: (corrupted image (B, 3, H, W), valid (B, 1, H, W)) -> filled images."""
@@ -51,14 +51,17 @@ class Work:
     """A fixed list of items."""
 
     items: tuple[WorkItem, ...]
+    split: str = "validation"
+    """Split of the images."""
     without_masks: tuple[int, ...] = ()
-    """Buckets that were left out, since the data set has no validation mask for them."""
+    """Buckets that were left out, since the data set has no held-out mask for them."""
 
     @property
     def hash(self) -> str:
         """Identify the work: 12 hexadecimal digits."""
-        lines = "\n".join(f"{i.image}\t{i.mask}\t{i.turns}\t{i.bucket}" for i in self.items)
-        return hashlib.sha256(lines.encode()).hexdigest()[:12]
+        lines = [f"{i.image}\t{i.mask}\t{i.turns}\t{i.bucket}" for i in self.items]
+        text = "\n".join([f"split {self.split}", *lines])
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,20 +107,22 @@ class Summary:
     """Items whose PSNR is infinite, counted apart."""
 
 
-def plan_work(data: str, manifest: Manifest, *, images: int, seed: int) -> Work:
-    """Choose `images` items from the validation split, spread evenly over the buckets.
+def plan_work(
+    data: str, manifest: Manifest, *, images: int, seed: int, split: str = "validation"
+) -> Work:
+    """Choose `images` items from a split, under held-out masks spread evenly over the buckets.
 
     Buckets for which there are no masks are left out, and named in the work. Images are taken
     without repeating one until all were used; masks may repeat, turned.
 
     Raises:
-        InputError: an empty validation split, or no mask in any bucket.
+        InputError: an empty or absent split, or no mask in any bucket.
 
     """
-    keys = sorted(read_column(data, manifest, "images", "key"))
+    keys = sorted(read_column(data, manifest, "images", "key", split))
     masks = _masks_by_bucket(data, manifest)
     if not keys:
-        raise InputError(f"{data} has no validation images; prepare it with more photographs")
+        raise InputError(f"{data} has no {split} images; prepare it with more photographs")
     if not masks:
         raise InputError(
             f"{data} has no validation mask with a hole ratio in [10, 50) %; "
@@ -134,7 +139,7 @@ def plan_work(data: str, manifest: Manifest, *, images: int, seed: int) -> Work:
         turns = int(rng.integers(4))
         items.append(WorkItem(image=keys[index], mask=mask, turns=turns, bucket=bucket))
     without_masks = tuple(bucket for bucket in range(len(BUCKETS)) if bucket not in masks)
-    return Work(items=tuple(items), without_masks=without_masks)
+    return Work(items=tuple(items), split=split, without_masks=without_masks)
 
 
 def load_samples(data: str, manifest: Manifest, work: Work) -> list[Sample]:
@@ -145,13 +150,15 @@ def load_samples(data: str, manifest: Manifest, work: Work) -> list[Sample]:
             work would no longer be what its hash says.
 
     """
-    images = read_pictures(data, manifest, "images", {item.image for item in work.items})
-    masks = read_pictures(data, manifest, "masks", {item.mask for item in work.items})
+    wanted = {item.image for item in work.items}
+    images = read_pictures(data, manifest, "images", work.split, wanted)
+    wanted = {item.mask for item in work.items}
+    masks = read_pictures(data, manifest, "masks", HELD_OUT_MASKS, wanted)
     samples = []
     for item in work.items:
-        with name_errors(data, f"image {item.image}"):
+        with name_errors(data, f"{work.split} image {item.image}"):
             rgb = decode_rgb(images[item.image], manifest.size)
-        with name_errors(data, f"mask {item.mask}"):
+        with name_errors(data, f"{HELD_OUT_MASKS} mask {item.mask}"):
             hole = np.rot90(decode_square_hole(masks[item.mask], manifest.size), k=item.turns)
         samples.append(Sample(item=item, rgb=rgb, valid=torch.from_numpy(~hole)[None]))
     return samples
@@ -220,8 +227,8 @@ def mean_fill(image: Tensor, valid: Tensor) -> Reconstruction:
 
 
 def _masks_by_bucket(data: str, manifest: Manifest) -> dict[int, list[str]]:
-    keys = read_column(data, manifest, "masks", "key")
-    ratios = read_column(data, manifest, "masks", "hole_ratio")
+    keys = read_column(data, manifest, "masks", "key", HELD_OUT_MASKS)
+    ratios = read_column(data, manifest, "masks", "hole_ratio", HELD_OUT_MASKS)
     found: dict[int, list[str]] = {}
     for key, ratio in sorted(zip(keys, ratios, strict=True)):
         bucket = bucket_of(ratio)

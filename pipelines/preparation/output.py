@@ -9,7 +9,15 @@ from pyarrow import fs
 
 from isnet.config import InputError
 from pipelines.preparation.plan import Plan
-from pipelines.shards import MANIFEST, PLAN, REJECTED, SCHEMAS, Manifest, read_manifest
+from pipelines.shards import (
+    CONTACT_SHEET,
+    MANIFEST,
+    PLAN,
+    REJECTED,
+    SCHEMAS,
+    Manifest,
+    read_manifest,
+)
 from pipelines.storage import (
     exists,
     is_temporary,
@@ -77,7 +85,7 @@ def _differences(old: dict[str, Any], new: dict[str, Any]) -> str:
 
 def _clear(filesystem: fs.FileSystem, folder: str) -> None:
     """Delete a data set: what marks it as finished first, what marks it as ours last."""
-    for name in (MANIFEST, REJECTED):
+    for name in (MANIFEST, REJECTED, CONTACT_SHEET):
         if exists(filesystem, f"{folder}/{name}"):
             filesystem.delete_file(f"{folder}/{name}")
     for kind in SCHEMAS:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -16,10 +16,17 @@ from isnet.config import InputError
 from isnet.images import Box, centre_square, encode_jpeg, open_image, square_crop, to_rgb
 from isnet.mask_generator import random_hole
 from isnet.masks import encode_hole, hole_from_mask, resize_hole
-from pipelines.preparation.plan import Item, PrepareConfig, Unit
+from pipelines.preparation.config import PrepareConfig
+from pipelines.preparation.work import Item, Origin, Unit
 from pipelines.seeding import keyed_generator
 from pipelines.shards import Kind, Shard, encode_shard, read_note, shard_path
-from pipelines.storage import exists, open_filesystem, read_bytes, write_atomically
+from pipelines.storage import (
+    exists,
+    open_filesystem,
+    printable,
+    read_bytes,
+    write_atomically,
+)
 
 BUCKETS = 10
 """Buckets of the histogram of hole ratios."""
@@ -59,23 +66,29 @@ class Done:
 
 
 def write_units(
-    batch: dict[str, np.ndarray], *, config: PrepareConfig, plan_hash: str
+    batch: dict[str, np.ndarray],
+    *,
+    config: PrepareConfig,
+    origins: Mapping[str, Origin],
+    plan_hash: str,
 ) -> dict[str, np.ndarray]:
-    """Ray Data callable: column `unit` (JSON) in, column `done` (JSON) out."""
-    done = [make_shard(Unit.from_json(text), config, plan_hash) for text in batch["unit"]]
+    """Ray Data callable: column `unit` (encoded) in, column `done` (JSON) out."""
+    units = map(Unit.decode, batch["unit"])
+    done = [make_shard(unit, config, origins[unit.split], plan_hash) for unit in units]
     return {"done": np.array([result.to_json() for result in done], dtype=object)}
 
 
-def make_shard(unit: Unit, config: PrepareConfig, plan_hash: str) -> Done:
+def make_shard(unit: Unit, config: PrepareConfig, origin: Origin, plan_hash: str) -> Done:
     """Write the shard of a unit, unless an earlier run of the same plan has.
 
     Args:
         unit: what goes into the shard.
         config: with absolute locations.
+        origin: where the unit's files are.
         plan_hash: tells this plan's shards from another's.
 
     Raises:
-        InputError: the output cannot be written, or a source folder is not visible from here.
+        InputError: the output cannot be written, or the source cannot be read from here.
 
     """
     filesystem, folder = open_filesystem(config.output)
@@ -85,7 +98,7 @@ def make_shard(unit: Unit, config: PrepareConfig, plan_hash: str) -> Done:
         note = read_note(data)
         if note.get("plan") == plan_hash:
             return _done(unit, path, data, note, kept=True)
-    data, note = _encode(unit, config, plan_hash)
+    data, note = _encode(unit, config, origin, plan_hash)
     try:
         write_atomically(filesystem, f"{folder}/{path}", data)
     except OSError as error:
@@ -110,20 +123,28 @@ def _done(unit: Unit, path: str, data: bytes, note: dict[str, Any], *, kept: boo
     )
 
 
-def _encode(unit: Unit, config: PrepareConfig, plan_hash: str) -> tuple[bytes, dict[str, Any]]:
+def _encode(
+    unit: Unit, config: PrepareConfig, origin: Origin, plan_hash: str
+) -> tuple[bytes, dict[str, Any]]:
     """Make the rows of a unit, and the note that a later run needs in their place."""
     rows: list[Row] = []
     rejected: dict[str, str] = {}
     make = image_rows if unit.kind == "images" else mask_rows
     for item in unit.items:
         try:
-            rows.extend(make(item, config))
+            rows.extend(make(item, config, origin))
         except InputError as error:
-            rejected[item.key] = " ".join(str(error).split())
+            rejected[item.entry.key] = " ".join(str(error).split())
         except FileNotFoundError as error:
             raise InputError(
                 f"{error} is not visible on {socket.gethostname()}; put the files where every "
                 "node of the cluster sees them"
+            ) from error
+        except OSError as error:
+            raise InputError(
+                f"{origin.flag}: {item.entry.key} cannot be read on {socket.gethostname()}: "
+                f"{printable(str(error).splitlines()[0])}; run the same command again: finished "
+                "shards are kept"
             ) from error
     order = keyed_generator(config.seed, "rows", unit.kind, unit.split, unit.index)
     rows = [rows[index] for index in order.permutation(len(rows))]
@@ -140,19 +161,20 @@ def _encode(unit: Unit, config: PrepareConfig, plan_hash: str) -> tuple[bytes, d
     return encode_shard(unit.kind, columns, note), note
 
 
-def image_rows(item: Item, config: PrepareConfig) -> list[Row]:
+def image_rows(item: Item, config: PrepareConfig, origin: Origin) -> list[Row]:
     """Cut an item's crops: rows (key, JPEG), the key `path#crop`.
 
     Raises:
         InputError: a file that cannot be decoded; says why in one line.
 
     """
-    image = open_image(config.photo_source().read(item.key))
+    assert origin.source is not None
+    image = open_image(origin.source.read(item.entry))
     photo = Image.fromarray(to_rgb(image))
     rows = []
     for crop, box in _boxes(photo, item, config):
         rgb = square_crop(photo, box=box, size=config.size)
-        rows.append((f"{item.key}#{crop}", encode_jpeg(rgb)))
+        rows.append((f"{item.entry.key}#{crop}", encode_jpeg(rgb)))
     return rows
 
 
@@ -163,39 +185,38 @@ def _boxes(photo: Image.Image, item: Item, config: PrepareConfig) -> Iterator[tu
         if crop == 0:
             yield crop, centre_square(photo)
         elif short > config.size:
-            rng = keyed_generator(config.seed, "crop", item.key, crop)
+            rng = keyed_generator(config.seed, "crop", item.entry.key, crop)
             side = int(rng.integers(config.size, short + 1))
             left = int(rng.integers(0, photo.width - side + 1))
             top = int(rng.integers(0, photo.height - side + 1))
             yield crop, (left, top, left + side, top + side)
 
 
-def mask_rows(item: Item, config: PrepareConfig) -> list[Row]:
+def mask_rows(item: Item, config: PrepareConfig, origin: Origin) -> list[Row]:
     """Make one mask: rows (key, PNG, hole ratio).
 
     Raises:
         InputError: a file that cannot be decoded, or a mask that is all hole or has none.
 
     """
-    hole = _hole(item.key, config)
+    hole = _hole(item, config, origin)
     ratio = float(hole.mean())
     if ratio in (0.0, 1.0):
         what = "everything is hole" if ratio else "there is no hole"
-        raise InputError(f"{what} (read as {config.mask_polarity})")
-    return [(item.key, encode_hole(hole), ratio)]
+        raise InputError(f"{what} (read as {origin.polarity})")
+    return [(item.entry.key, encode_hole(hole), ratio)]
 
 
-def _hole(key: str, config: PrepareConfig) -> np.ndarray:
+def _hole(item: Item, config: PrepareConfig, origin: Origin) -> np.ndarray:
     """Read or generate a hole, bool (size, size)."""
-    source = config.mask_source()
-    if source is None:
+    if origin.source is None:
         return random_hole(
-            keyed_generator(config.seed, "mask", key),
+            keyed_generator(config.seed, "mask", item.entry.key),
             height=config.size,
             width=config.size,
             ratio_range=config.hole_ratio_range,
         )
-    mask = open_image(source.read(key))
-    hole = hole_from_mask(mask, polarity=config.mask_polarity)
+    mask = open_image(origin.source.read(item.entry))
+    hole = hole_from_mask(mask, polarity=origin.polarity)
     left, top, right, bottom = centre_square(mask)
     return resize_hole(hole[top:bottom, left:right], width=config.size, height=config.size)

@@ -17,6 +17,7 @@ from pipelines.shards import (
     ROW_GROUP,
     Manifest,
     Shard,
+    check_shard_schema,
     content_hash,
     encode_shard,
     read_manifest,
@@ -102,11 +103,11 @@ def test_other_schema_version_is_refused(tmp_path: Path) -> None:
     write(tmp_path)
     content = json.loads((tmp_path / MANIFEST).read_text())
     (tmp_path / MANIFEST).write_text(json.dumps({**content, "schema_version": 99}))
-    with pytest.raises(InputError, match="schema version 99, this program reads 1"):
+    with pytest.raises(InputError, match="schema version 99, this program reads 2"):
         read_manifest(str(tmp_path))
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"schema_version": 1}', '{"size": 3}'])
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"schema_version": 2}', '{"size": 3}'])
 def test_damaged_manifest_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / MANIFEST).write_text(text)
     with pytest.raises(InputError, match="is damaged"):
@@ -123,7 +124,7 @@ def test_shard_has_the_agreed_columns() -> None:
     schema = parquet.read_schema(pa.BufferReader(mask_shard(2)))
     expected = [("key", pa.string()), ("mask", pa.binary()), ("hole_ratio", pa.float32())]
     assert [(column.name, column.type) for column in schema] == expected
-    assert schema.metadata[b"isnet.schema_version"] == b"1"
+    assert schema.metadata[b"isnet.schema_version"] == b"2"
 
 
 def test_rows_come_back_in_order() -> None:
@@ -162,3 +163,21 @@ def test_content_hash_depends_on_size_and_content() -> None:
 def test_shard_names_sort_by_index() -> None:
     names = [shard_path("images", "train", index) for index in (2, 10, 100)]
     assert names == sorted(names)
+
+
+def test_shard_of_this_version_is_read() -> None:
+    metadata = parquet.ParquetFile(pa.BufferReader(mask_shard(3))).metadata
+    check_shard_schema(metadata, "masks/train/00000.parquet")
+
+
+@pytest.mark.parametrize(
+    ("version", "found"), [({b"isnet.schema_version": b"1"}, "1"), ({}, "none")]
+)
+def test_shard_of_another_version_is_refused(version: dict[bytes, bytes], found: str) -> None:
+    table = parquet.read_table(pa.BufferReader(mask_shard(3))).replace_schema_metadata(version)
+    sink = pa.BufferOutputStream()
+    parquet.write_table(table, sink)
+    metadata = parquet.ParquetFile(pa.BufferReader(sink.getvalue())).metadata
+    message = f"x/00000.parquet has schema version {found}, this program reads 2; prepare the data"
+    with pytest.raises(InputError, match=message):
+        check_shard_schema(metadata, "x/00000.parquet")

@@ -164,7 +164,7 @@ def test_ground_truths_are_the_stored_pixels(prepared, manifest, drawn):
     from pipelines.evaluation.reading import read_pictures
 
     keys = {sample.item.image for sample in drawn}
-    stored = read_pictures(prepared, manifest, "images", keys)
+    stored = read_pictures(prepared, manifest, "images", "validation", keys)
     assert stored.keys() == keys
     for sample in drawn:
         pixels = np.asarray(Image.open(io.BytesIO(stored[sample.item.image])))
@@ -230,5 +230,20 @@ def test_a_damaged_shard_is_named(prepared, manifest, tmp_path, kept):
     shutil.copytree(prepared, data)
     path = data / "images/validation/00000.parquet"
     path.write_bytes(path.read_bytes()[:kept])
-    with pytest.raises(InputError, match=r"validation images/validation/00000.parquet .* anew"):
+    with pytest.raises(InputError, match=r"^images/validation/00000.parquet of .* anew"):
         plan_work(str(data), manifest, images=4, seed=0)
+
+
+@pytest.mark.ray
+def test_a_shard_of_another_version_is_refused(prepared, manifest, tmp_path):
+    import shutil
+
+    import pyarrow.parquet as pq
+
+    shutil.copytree(prepared, tmp_path / "data")
+    path = tmp_path / "data/images/validation/00000.parquet"
+    table = pq.read_table(path)
+    metadata = {**table.schema.metadata, b"isnet.schema_version": b"1"}
+    pq.write_table(table.replace_schema_metadata(metadata), path)
+    with pytest.raises(InputError, match=r"images/validation/00000.parquet has schema version 1"):
+        plan_work(str(tmp_path / "data"), manifest, images=4, seed=0)

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 from pyarrow import parquet
 
-from pipelines.preparation.plan import PrepareConfig
+from pipelines.preparation.config import PrepareConfig
 from pipelines.shards import read_manifest
 
 SIZE = 32

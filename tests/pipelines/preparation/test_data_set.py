@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from isnet.masks import decode_hole
-from pipelines.preparation.plan import PrepareConfig
+from pipelines.preparation.config import PrepareConfig
 from pipelines.prepare import prepare
 from pipelines.shards import REJECTED, Manifest
 from tests.pipelines.preparation.photographs import SIZE, UNUSABLE, decode, rows

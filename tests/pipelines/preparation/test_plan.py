@@ -8,18 +8,20 @@ from pathlib import Path
 import pytest
 
 from isnet.config import InputError
-from pipelines.preparation.plan import MIXED_PHOTOS, PrepareConfig, make_plan
+from pipelines.preparation.config import PrepareConfig
+from pipelines.preparation.plan import MIXED_PHOTOS, make_plan
+from pipelines.preparation.sources.opening import open_source
 from tests.pipelines.preparation.photographs import photo
 
 
 def test_every_crop_of_every_photograph_is_planned_once(config: PrepareConfig) -> None:
     planned = sorted(
-        (item.key, crop)
+        (item.entry.key, crop)
         for unit in make_plan(config).units["images"]
         for item in unit.items
         for crop in range(item.first, item.first + item.crops)
     )
-    keys = [key for key, _ in config.photo_source().list()]
+    keys = [entry.key for entry in open_source(config.photos, "--photos").list()]
     assert planned == sorted((key, crop) for key in keys for crop in range(4))
 
 
@@ -27,7 +29,7 @@ def test_few_photographs_are_mixed_in_every_shard(samples: Path, tmp_path: Path)
     config = PrepareConfig(photos=str(samples), output=str(tmp_path), size=64, crops_per_photo=48)
     units = [unit for unit in make_plan(config).units["images"] if unit.split == "train"]
     assert len(units) == 16
-    assert min(len({item.key for item in unit.items}) for unit in units) > 5
+    assert min(len({item.entry.key for item in unit.items}) for unit in units) > 5
 
 
 def test_many_photographs_are_each_decoded_once(tmp_path: Path) -> None:
@@ -36,7 +38,7 @@ def test_many_photographs_are_each_decoded_once(tmp_path: Path) -> None:
     units = make_plan(PrepareConfig(photos=str(tmp_path), output="x", crops_per_photo=3)).units[
         "images"
     ]
-    keys = [item.key for unit in units if unit.split == "train" for item in unit.items]
+    keys = [item.entry.key for unit in units if unit.split == "train" for item in unit.items]
     assert len(keys) == len(set(keys))
 
 

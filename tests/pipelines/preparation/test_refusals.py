@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from isnet.config import InputError
-from pipelines.preparation.plan import PrepareConfig
+from pipelines.preparation.config import PrepareConfig
 from pipelines.prepare import main, prepare
 from pipelines.shards import MANIFEST
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from isnet.config import InputError
-from pipelines.preparation.plan import PrepareConfig
+from pipelines.preparation.config import PrepareConfig
 from pipelines.prepare import prepare
 from pipelines.shards import MANIFEST, Manifest, read_manifest
 from tests.pipelines.preparation.photographs import photo, rows
@@ -82,22 +82,36 @@ def test_overwrite_replaces_a_data_set(copy: PrepareConfig) -> None:
 
 
 @pytest.mark.slow
-def test_killed_process_loses_and_doubles_nothing(config: PrepareConfig, tmp_path: Path) -> None:
-    killed = replace(config, output=str(tmp_path / "killed"), crops_per_photo=400)
-    names = ("photos", "output", "size", "crops_per_photo", "generated_masks", "validation_percent")
-    argv = [f"--{name.replace('_', '-')}={getattr(killed, name)}" for name in names]
-    process = subprocess.Popen([sys.executable, ENTRY_POINT, *argv], stdout=subprocess.DEVNULL)
-    images = tmp_path / "killed/images/train"
-    while process.poll() is None and len(list(images.glob("0*.parquet"))) < 2:
-        time.sleep(0.02)
-    process.kill()
-    process.wait()
+@pytest.mark.parametrize("kind", ["folder", "tar", "zip"])
+def test_killed_process_loses_and_doubles_nothing(
+    config: PrepareConfig, tmp_path: Path, kind: str
+) -> None:
+    source = config.photos if kind == "folder" else _packed(Path(config.photos), tmp_path, kind)
+    killed = replace(config, photos=source, output=str(tmp_path / "killed"), crops_per_photo=400)
+    _kill_halfway(killed)
     assert not (tmp_path / "killed" / MANIFEST).exists()
     manifest = prepare(killed)
     undisturbed = prepare(replace(killed, output=str(tmp_path / "undisturbed")))
     assert manifest.hash == undisturbed.hash
     keys = [row["key"] for row in rows(killed, "images")]
     assert len(keys) == len(set(keys)) == 7 * killed.crops_per_photo + 1
+
+
+def _packed(folder: Path, tmp_path: Path, kind: str) -> str:
+    """The photographs in an archive."""
+    return shutil.make_archive(str(tmp_path / "photos"), kind, folder)
+
+
+def _kill_halfway(config: PrepareConfig) -> None:
+    """Start a preparation, and kill it when two shards are there."""
+    names = ("photos", "output", "size", "crops_per_photo", "generated_masks", "validation_percent")
+    argv = [f"--{name.replace('_', '-')}={getattr(config, name)}" for name in names]
+    process = subprocess.Popen([sys.executable, ENTRY_POINT, *argv], stdout=subprocess.DEVNULL)
+    images = Path(config.output) / "images/train"
+    while process.poll() is None and len(list(images.glob("0*.parquet"))) < 2:
+        time.sleep(0.02)
+    process.kill()
+    process.wait()
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,99 @@
+"""A zip archive, read in place."""
+
+from __future__ import annotations
+
+import io
+import uuid
+import zipfile
+import zlib
+from collections import Counter
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from isnet.config import InputError
+from pipelines.preparation.sources.listing import (
+    Entry,
+    Listing,
+    pictures,
+    require_pictures,
+)
+from pipelines.storage import open_filesystem
+
+_BUFFER = 64 * 1024
+"""Bytes of a read: on an object store a picture should take one request, not one for each 4 kB."""
+
+_ENCRYPTED = 0x1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Zip:
+    """A zip archive. A key is a member's name."""
+
+    name: str
+    """How messages call it: the option and what it was given."""
+    location: str
+    """Absolute path or URI."""
+    opened: str = field(default_factory=lambda: uuid.uuid4().hex)
+    """Tells it from an earlier file of that name, which a process may still hold open."""
+
+    def list(self) -> Listing:
+        """Find the pictures, in the order of the archive.
+
+        Raises:
+            InputError: an archive that is cut short, encrypted or none, without a picture, or with
+                two members of one name.
+
+        """
+        others: Counter[str] = Counter()
+        try:
+            members = _open(self.location, self.opened).infolist()
+        except (zipfile.BadZipFile, ValueError) as error:  # Arrow's is a ValueError
+            raise self._unreadable(error) from error
+        if any(member.flag_bits & _ENCRYPTED for member in members):
+            raise InputError(f"{self.name} is encrypted; unpack it and name the folder")
+        entries = (
+            Entry(member.filename, member.file_size, 0, member.header_offset)
+            for member in sorted(members, key=lambda member: member.header_offset)
+            if not member.is_dir()
+        )
+        listing = Listing.of(pictures(entries, others))
+        _open.cache_clear()  # an entry takes 700 bytes
+        require_pictures(listing, others, name=self.name, advice="is it the right archive?")
+        repeated = listing.repeated_key()
+        if repeated is not None:
+            raise InputError(
+                f"{self.name} holds {repeated} twice; make the archive again with distinct names"
+            )
+        return listing
+
+    def read(self, entry: Entry) -> bytes:
+        """Read one picture.
+
+        Raises:
+            InputError: the member is damaged, as its checksum tells.
+            OSError: the archive cannot be read, or is not there (FileNotFoundError).
+
+        """
+        try:
+            return _open(self.location, self.opened).read(entry.key)
+        except FileNotFoundError as error:
+            raise FileNotFoundError(self.name) from error
+        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, KeyError) as error:
+            raise InputError(f"cannot be read from the archive: {error}") from error
+
+    def _unreadable(self, error: Exception) -> InputError:
+        """Tell an archive whose end is missing from a file that never was one."""
+        filesystem, path = open_filesystem(self.location)
+        with filesystem.open_input_file(path) as file:
+            start = file.read(4)
+        if start in (b"PK\3\4", b""):
+            return InputError(f"{self.name} is cut short; download it again")
+        return InputError(f"{self.name} is no zip archive ({error}); check the file")
+
+
+@lru_cache(maxsize=2)
+def _open(location: str, opened: str) -> zipfile.ZipFile:
+    """Open an archive once a process and preparation: its index is read once."""
+    filesystem, path = open_filesystem(location)
+    file = filesystem.open_input_file(path)
+    return zipfile.ZipFile(io.BufferedReader(file, buffer_size=_BUFFER))

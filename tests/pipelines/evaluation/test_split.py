@@ -1,0 +1,71 @@
+"""The split that is measured: validation or test, both under the held-out masks."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from isnet.checkpoint import save_generator
+from isnet.config import GeneratorConfig, InputError
+from isnet.initialisation import new_generator
+from pipelines import evaluate
+from pipelines.evaluation.work import Work, WorkItem, load_samples, plan_work
+from pipelines.preparation.config import PrepareConfig
+from pipelines.prepare import prepare
+from pipelines.shards import read_manifest
+
+SMALL = GeneratorConfig(blocks=1, channels=2)
+
+
+@pytest.fixture(scope="module")
+def with_test(ray_session, samples, tmp_path_factory) -> str:
+    """A data set with a test split of two photographs."""
+    folder = tmp_path_factory.mktemp("three")
+    for index, path in enumerate(sorted(samples.glob("*.jpg"))[:6]):
+        place = folder / ("test" if index < 2 else "photos")
+        place.mkdir(exist_ok=True)
+        shutil.copy(path, place)
+    config = PrepareConfig(
+        photos=str(folder / "photos"),
+        test_photos=str(folder / "test"),
+        output=str(folder / "data"),
+        size=32,
+        generated_masks=60,
+        validation_percent=30,
+    )
+    prepare(config)
+    return config.output
+
+
+@pytest.mark.ray
+def test_test_images_are_measured_under_the_held_out_masks(with_test):
+    manifest = read_manifest(with_test)
+    assert set(manifest.masks) == {"train", "validation"}
+    work = plan_work(with_test, manifest, images=2, seed=0, split="test")
+    images = {item.image.partition("#")[0] for item in work.items}
+    assert images == {"beacon-street-sunset.jpg", "blue-periwinkle.jpg"}
+    assert len(load_samples(with_test, manifest, work)) == 2
+
+
+def test_the_hash_of_work_says_which_split():
+    item = WorkItem(image="i", mask="m", turns=0, bucket=0)
+    assert Work(items=(item,)).hash != Work(items=(item,), split="test").hash
+
+
+@pytest.mark.ray
+def test_a_data_set_without_a_test_split_says_so(prepared):
+    with pytest.raises(InputError, match="no split 'test'; it has train, validation"):
+        plan_work(prepared, read_manifest(prepared), images=4, seed=0, split="test")
+
+
+@pytest.mark.ray
+def test_the_table_says_which_split(with_test, tracking_uri, tmp_path: Path):
+    (tmp_path / "model").mkdir()
+    generator = new_generator(SMALL, seed=0, initialisation="orthogonal", init_std=0.02)
+    save_generator(tmp_path / "model", generator, SMALL, about={})
+    given = {"--checkpoint": tmp_path / "model", "--data": with_test, "--images": 2}
+    given |= {"--output": tmp_path / "out", "--tracking.uri": tracking_uri, "--split": "test"}
+    assert evaluate.main([str(word) for pair in given.items() for word in pair]) == 0
+    assert ", test split, work " in (tmp_path / "out" / evaluate.TABLE).read_text()
