@@ -24,7 +24,7 @@ from PIL import Image, UnidentifiedImageError
 from isnet.config import InputError
 from pipelines.cluster import keep_order, quiet_data
 from pipelines.seeding import keyed_generator
-from pipelines.shards import Manifest
+from pipelines.shards import Manifest, check_shard_schema
 from pipelines.storage import join, open_filesystem
 from pipelines.training.mask_bank import MaskBank
 
@@ -151,6 +151,7 @@ def read_row_groups(data: str, manifest: Manifest, split: str) -> list[RowGroup]
         uri = join(data, shard.path)
         filesystem, path = open_filesystem(uri)
         metadata = pq.read_metadata(path, filesystem=filesystem)
+        check_shard_schema(metadata, uri)
         groups += [
             RowGroup(file=uri, index=index, rows=metadata.row_group(index).num_rows)
             for index in range(metadata.num_row_groups)

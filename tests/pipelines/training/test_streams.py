@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
 
 import numpy as np
@@ -17,6 +18,7 @@ from pipelines.training.streams import (
     RowGroup,
     TrainStream,
     epoch_units,
+    read_row_groups,
     read_unit,
     steps_per_epoch,
 )
@@ -214,3 +216,13 @@ def test_a_variation_draws_other_masks_in_the_same_order(row_groups, masks):
     assert (first["key"] == other["key"]).all()
     assert (first["hole"] == again["hole"]).all()
     assert (first["hole"] != other["hole"]).any()
+
+
+def test_a_shard_of_another_schema_version_is_refused(prepared, tmp_path):
+    shutil.copytree(prepared, tmp_path / "data")
+    manifest = read_manifest(str(tmp_path / "data"))
+    path = tmp_path / "data" / manifest.shards("images", "train")[0].path
+    table = pq.read_table(path)
+    pq.write_table(table.replace_schema_metadata({b"isnet.schema_version": b"1"}), path)
+    with pytest.raises(InputError, match=r"has schema version 1, this program reads \d"):
+        read_row_groups(str(tmp_path / "data"), manifest, "train")
