@@ -31,6 +31,12 @@ from pipelines.training.mask_bank import MaskBank
 _ROWS_PER_PIPELINE = 32_768
 """Rows a rank reads before Ray Data starts anew, so that small sets do not restart each epoch."""
 
+_UNITS_PER_TASK = 8
+"""Units that a task reads where there are many: a task has a price of its own."""
+
+_LEAST_TASKS = 16
+"""As many tasks as there are units up to here, so that short plans are read side by side too."""
+
 Batch = dict[str, np.ndarray]
 
 
@@ -110,11 +116,15 @@ class TrainStream:
             variation=self.variation,
         )
         dataset = ray.data.from_items(
-            [asdict(unit) for unit in units], override_num_blocks=len(units)
+            [asdict(unit) for unit in units], override_num_blocks=_tasks(len(units))
         ).map_batches(read, batch_size=1)
         yield from dataset.iter_batches(
             batch_size=self.batch_size // self.world_size, prefetch_batches=2
         )
+
+
+def _tasks(units: int) -> int:
+    return max(-(-units // _UNITS_PER_TASK), min(units, _LEAST_TASKS))
 
 
 def steps_per_epoch(row_groups: Sequence[RowGroup], batch_size: int) -> int:
