@@ -31,6 +31,12 @@ from pipelines.training.mask_bank import MaskBank
 _ROWS_PER_PIPELINE = 32_768
 """Rows a rank reads before Ray Data starts anew, so that small sets do not restart each epoch."""
 
+_UNITS_PER_TASK = 8
+"""Units that a task reads where there are many: a task has a price of its own."""
+
+_LEAST_TASKS = 16
+"""As many tasks as there are units up to here, so that short plans are read side by side too."""
+
 Batch = dict[str, np.ndarray]
 
 
@@ -110,11 +116,15 @@ class TrainStream:
             variation=self.variation,
         )
         dataset = ray.data.from_items(
-            [asdict(unit) for unit in units], override_num_blocks=len(units)
+            [asdict(unit) for unit in units], override_num_blocks=_tasks(len(units))
         ).map_batches(read, batch_size=1)
         yield from dataset.iter_batches(
             batch_size=self.batch_size // self.world_size, prefetch_batches=2
         )
+
+
+def _tasks(units: int) -> int:
+    return max(-(-units // _UNITS_PER_TASK), min(units, _LEAST_TASKS))
 
 
 def steps_per_epoch(row_groups: Sequence[RowGroup], batch_size: int) -> int:
@@ -172,45 +182,53 @@ def read_unit(
         file=str(batch["file"][0]),
         **{name: int(batch[name][0]) for name in ("row_group", "epoch", "low", "high")},
     )
+    bank: MaskBank = ray.get(masks)
+    samples = list(unit_samples(unit, bank, seed=seed, crop_size=crop_size, variation=variation))
+    return {name: np.stack([sample[name] for sample in samples]) for name in samples[0]}
+
+
+def unit_samples(
+    unit: Unit, bank: MaskBank, *, seed: int, crop_size: int = 0, variation: int = 0
+) -> Iterator[dict[str, Any]]:
+    """Yield the samples of one unit in the epoch's order, ready to train on; knows no Ray."""
     rows = _read_rows(unit.file, unit.row_group)
     # By the shard's name, not its place: a copy of the data is read in the same order.
     name = posixpath.basename(unit.file.partition("?")[0])
     order = keyed_generator(seed, unit.epoch, name, unit.row_group).permutation(len(rows))
-    bank: MaskBank = ray.get(masks)
-    samples = []
     for position in range(unit.low, unit.high):
         key = rows[order[position]][0]
-        image, decoded = _decode_or_neighbour(rows, order, position)
+        picture, decoded = _decode_or_neighbour(rows, order, position)
         rng = keyed_generator(seed, unit.epoch, key, *([variation] if variation else []))
-        augmented = _augment(image, bank, rng, crop_size)
-        samples.append(augmented | {"key": np.array(key, dtype=object), "decoded": decoded})
-    return {name: np.stack([sample[name] for sample in samples]) for name in samples[0]}
+        augmented = _augment(picture, bank, rng, crop_size)
+        yield augmented | {"key": np.array(key, dtype=object), "decoded": decoded}
 
 
 def _augment(
-    image: np.ndarray, bank: MaskBank, rng: np.random.Generator, crop_size: int
+    picture: Image.Image, bank: MaskBank, rng: np.random.Generator, crop_size: int
 ) -> dict[str, Any]:
-    """Choose a hole, turn and flip it, flip the image and cut it: all from one generator."""
+    """Choose a hole, turn and flip it, flip the picture and cut it: all from one generator."""
     hole = np.rot90(bank.hole(int(rng.integers(len(bank)))), k=int(rng.integers(4)))
     if rng.random() < 0.5:
         hole = hole[:, ::-1]
     if rng.random() < 0.5:
-        image = image[:, ::-1]
+        # Not as a view of the array: to copy one pixel by pixel takes half as long as to decode.
+        picture = picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     if crop_size:
-        top, left = (int(rng.integers(side - crop_size + 1)) for side in image.shape[:2])
-        image = image[top : top + crop_size, left : left + crop_size]
-    return {"image": image, "hole": hole}
+        sides = (picture.height, picture.width)
+        top, left = (int(rng.integers(side - crop_size + 1)) for side in sides)
+        picture = picture.crop((left, top, left + crop_size, top + crop_size))
+    return {"image": np.asarray(picture), "hole": hole}
 
 
 def _decode_or_neighbour(
     rows: Sequence[tuple[str, bytes]], order: np.ndarray, position: int
-) -> tuple[np.ndarray, np.bool_]:
+) -> tuple[Image.Image, np.bool_]:
     """Decode a row; where it is damaged, the next sound one stands in, so that no step shifts."""
     for offset in range(len(rows)):
         _, data = rows[order[(position + offset) % len(rows)]]
         try:
             with Image.open(io.BytesIO(data), formats=("JPEG", "PNG")) as picture:
-                return np.asarray(picture.convert("RGB")), np.bool_(offset == 0)
+                return picture.convert("RGB"), np.bool_(offset == 0)
         except (UnidentifiedImageError, OSError):
             continue
     raise InputError("none of the images of a row group can be decoded; prepare the data anew")

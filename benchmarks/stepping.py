@@ -1,0 +1,53 @@
+"""What both sides of the overhead benchmark have in common: the step, its batches, its clock."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+Batch = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepSettings:
+    """The step that is timed."""
+
+    size: int
+    """Side of the pictures."""
+    batch: int
+    """Pictures of one rank."""
+    warm_up: int
+    """Steps before those that count."""
+    steps: int
+    """Steps that count."""
+
+
+class TimedBatches:
+    """In-memory batches; the time between two that are taken is a step, with all around it."""
+
+    def __init__(self, settings: StepSettings, *, rank: int) -> None:
+        rng = np.random.default_rng(rank)
+        shape = (settings.batch, settings.size, settings.size)
+        self._batch: Batch = {
+            "image": rng.integers(256, size=(*shape, 3), dtype=np.uint8),
+            "hole": rng.random(shape) < 0.3,
+            "decoded": np.ones(settings.batch, dtype=bool),
+        }
+        self._settings = settings
+        self._taken: list[float] = []
+
+    def __iter__(self) -> Iterator[Batch]:
+        """Yield a batch for each step, and one more, whose step is not timed.
+
+        In training that is the run's last step, which validates and saves.
+        """
+        for _ in range(self._settings.warm_up + self._settings.steps + 1):
+            self._taken.append(time.perf_counter())
+            yield self._batch
+
+    def seconds(self) -> list[float]:
+        """Return the length of each step that counts."""
+        return np.diff(self._taken)[self._settings.warm_up :].tolist()

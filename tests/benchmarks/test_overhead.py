@@ -1,0 +1,32 @@
+"""What both sides of the overhead benchmark share."""
+
+from __future__ import annotations
+
+from benchmarks.bare_ddp import BareSettings
+from benchmarks.stepping import StepSettings, TimedBatches
+from isnet.config import DiscriminatorConfig, GeneratorConfig, LossConfig, OptimizerConfig
+
+STEP = StepSettings(size=8, batch=2, warm_up=2, steps=3)
+
+
+def test_steps_after_the_warm_up_are_timed_and_the_last_is_not():
+    batches = TimedBatches(STEP, rank=0)
+    taken = list(batches)
+    assert len(taken) == 2 + 3 + 1
+    assert taken[0]["image"].shape == (2, 8, 8, 3)
+    assert len(batches.seconds()) == 3
+
+
+def test_settings_come_back_from_the_command_line():
+    settings = BareSettings(
+        step=STEP,
+        generator=GeneratorConfig(channels=8),
+        discriminator=DiscriminatorConfig(),
+        loss=LossConfig(),
+        optimizer=OptimizerConfig(),
+        threads=1,
+        gpu=False,
+        bf16=False,
+        output="seconds.json",
+    )
+    assert BareSettings.from_json(settings.to_json()) == settings
