@@ -43,7 +43,7 @@ from isnet.config import DiscriminatorConfig, GeneratorConfig, InputError, LossC
 from pipelines import prepare, train
 from pipelines.cli import parse, run_main
 from pipelines.cluster import connect
-from pipelines.preparation.plan import PrepareConfig
+from pipelines.preparation.config import PrepareConfig
 from pipelines.tracking.runs import TrackingConfig
 from pipelines.training import launch, loop
 from pipelines.training.config import TrainConfig
