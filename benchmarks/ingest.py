@@ -56,7 +56,10 @@ class IngestConfig:
     batch_size: int = 32
     """Rows of a batch."""
     workers: int = 0
-    """Decoding processes of each side; 0 takes one a core."""
+    """Worker processes of the loader; 0 takes one a core."""
+    tasks: int = 0
+    """Tasks that the stream may run at once; 0 takes one more than the loader has workers. Training
+    leaves it that many with two workers on a machine, and one less with a single one."""
     batches: int = 600
     """Batches of a measurement; a third as many before it are not counted."""
     repeats: int = 5
@@ -84,7 +87,7 @@ class IngestConfig:
 
     @property
     def decoders(self) -> int:
-        """Decoding processes."""
+        """Decoding processes that keep the cores busy."""
         return self.workers or len(os.sched_getaffinity(0))
 
 
@@ -156,8 +159,7 @@ def _stream(
 def _time_stream(
     config: IngestConfig, groups: Sequence[RowGroup], bank: MaskBank, seed: int
 ) -> Timing:
-    # As pipelines/train.py starts it: a logical CPU more, so that no core waits for its next task.
-    connect(num_cpus=config.decoders + 1)
+    connect(num_cpus=config.tasks or config.decoders + 1)
     stream = _stream(config, groups, ray.put(bank), seed)
     return _time(config, lambda: stream.batches(0, _steps(config)))
 
@@ -235,7 +237,8 @@ def report(config: IngestConfig, found: dict[str, list[Timing]], *, size: int) -
             ]
         )
     ratio = paired_ratio(rates[STREAM], rates[LOADER])
-    settings = asdict(config) | {"workers": config.decoders, "size": size}
+    tasks = config.tasks or config.decoders + 1
+    settings = asdict(config) | {"workers": config.decoders, "tasks": tasks, "size": size}
     return Report(
         title="Ingest",
         machine=machine(),

@@ -138,6 +138,20 @@ class GanTrainer:
             for buffer, value in zip(network.buffers(), buffers, strict=True):
                 buffer.copy_(value)
 
+    def require_finite_weights(self) -> None:
+        """Refuse weights that a finite loss with an infinite gradient has left behind.
+
+        Raises:
+            NonFiniteLossError: alike on every rank, since their weights are.
+
+        """
+        for name, network in (("generator", self.generator), ("discriminator", self.discriminator)):
+            if not all(bool(weight.isfinite().all()) for weight in network.parameters()):
+                raise NonFiniteLossError(
+                    f"weights of the {name} are not finite after step {self.step_count}; "
+                    "lower the learning rate"
+                )
+
     def export(self) -> nn.Module:
         """Copy the generator to evaluate and ship: the averaged one, where there is one.
 

@@ -128,8 +128,8 @@ def fit(config: TrainConfig) -> Run:
         ending = launch(run, manifest, inspection)
         registered = _conclude(run, ending, inspection)
         status = "FINISHED"
-    except (KeyboardInterrupt, TerminatedError):
-        status = "KILLED"
+    except (KeyboardInterrupt, TerminatedError, SystemExit):
+        status = "KILLED"  # Ray Train leaves by SystemExit when it is interrupted
         raise
     finally:
         finish_run(config.tracking.uri, run_id, status)

@@ -130,6 +130,8 @@ def _missing(
     looked = " or ".join(names)
     inside = " or in its " + ", ".join(filter(None, folders)) if len(folders) > 1 else ""
     filesystem, path = open_filesystem(location)
+    if filesystem.get_file_info(path).type == fs.FileType.File:
+        return InputError(f"{printable(location)} is a file; give the folder it is in")
     infos = filesystem.get_file_info(fs.FileSelector(path, allow_not_found=True))
     there = sorted(info.base_name for info in infos if not info.base_name.startswith("."))
     listed = ", ".join(there[:8]) + (", ..." if len(there) > 8 else "")

@@ -60,8 +60,7 @@ class Tracker:
 
         """
         self._uri, self._run_id, self._unsent_folder = uri, run_id, unsent_folder
-        self._known = frozenset(known)
-        self._known_step = max((step for _, step in self._known), default=-1)
+        self.know(known)
         self._rows: list[Row] = []
         self._images: deque[Row] = deque()
         self._sealed: deque[Row] = deque()
@@ -75,6 +74,11 @@ class Tracker:
         self._away = False
         self._sender = threading.Thread(target=self._send_all, name="mlflow-sender", daemon=True)
         self._sender.start()
+
+    def know(self, known: Collection[tuple[str, int]]) -> None:
+        """Learn which metrics, by name and step, MLflow has already: they are not kept again."""
+        self._known = frozenset(known)
+        self._known_step = max((step for _, step in self._known), default=-1)
 
     def metrics(self, step: int, values: Mapping[str, float]) -> None:
         """Keep the values of a step. MLflow stores NaN, and an infinity as the largest float."""

@@ -108,9 +108,13 @@ def best(run: str) -> Saved | None:
     return max(scored, key=lambda saved: (saved.psnr, saved.step), default=None)
 
 
-def prune(run: str, *, keep_best: int) -> None:
-    """Delete all but the newest two and the best; and what was never completed before them."""
-    sound, damaged = find(run)
+def prune(run: str, *, keep_best: int, just_saved: int) -> None:
+    """Delete all but the newest two and the best; and what was never completed before them.
+
+    What is newer than the step just saved could not be read, and will be written again.
+    """
+    found, damaged = find(run)
+    sound = [saved for saved in found if saved.step <= just_saved]
     scored = [saved for saved in sound if not math.isnan(saved.psnr)]
     scored.sort(key=lambda saved: (saved.psnr, saved.step))
     kept = {saved.location for saved in sound[-NEWEST_KEPT:] + scored[-keep_best:]}

@@ -21,7 +21,7 @@ from pipelines.training.config import AUTO, TrainConfig
 from pipelines.training.loop import Ending, Job, train_worker
 from pipelines.training.mask_bank import read_mask_bank
 from pipelines.training.runs import Run
-from pipelines.training.stopping import StopSignal, on_sigterm
+from pipelines.training.stopping import new_stop_signal, on_sigterm
 
 
 def connect_for(config: TrainConfig) -> None:
@@ -44,9 +44,10 @@ def launch(run: Run, manifest: Manifest, inspection: Inspection) -> Ending:
     config = run.config
     kind = "GPU" if config.device == "gpu" else "CPU"
     print(f"training {config.name} on {config.num_workers} {kind} worker(s), {config.precision}")
-    stop = StopSignal.remote()  # type: ignore[attr-defined]
+    stop = new_stop_signal()
+    job = _job(run, manifest, inspection, stop)
     with on_sigterm(stop), _storage_errors(run):
-        result: Any = _trainer(config, _job(run, manifest, inspection, stop)).fit()
+        result: Any = _trainer(config, job).fit()
     ending: Ending = result.return_value
     return ending
 

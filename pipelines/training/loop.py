@@ -122,6 +122,8 @@ class _Worker:
 
     def _train(self) -> Ending:
         """Train to the end, or to whatever ends it before."""
+        if self._gives_up():
+            return self._end("early")
         for batch in self._batches():
             values = self._step(batch)
             recorder = self._recorder
@@ -136,11 +138,11 @@ class _Worker:
                 recorder.record(self._trainer, values, signals["undecodable"], self._rollbacks)
             if signals["failed"]:
                 return self._failed_to_save()
-            early = self._gives_up()
+            early = self._validation_is_due() and self._gives_up()
             if signals["stop"] or early or self._checkpoint_is_due():
-                self._save(wait=bool(signals["stop"]))
+                self._save()
             if signals["stop"]:
-                return self._ending("stopped")
+                return self._end("stopped")
             if early:
                 return self._end("early")
         return self._end("finished")
@@ -174,21 +176,23 @@ class _Worker:
         every = (config.checkpoint_every, config.validate_every)
         return step == config.steps or any(step % interval == 0 for interval in every)
 
+    def _validation_is_due(self) -> bool:
+        return self._trainer.step_count % self._config.validate_every == 0
+
     def _gives_up(self) -> bool:
-        """Whether rank 0 has seen enough validations without progress."""
-        config, step = self._config, self._trainer.step_count
-        if not config.early_stop or step % config.validate_every:
+        """Whether rank 0 has seen enough validations without progress; every rank calls it."""
+        if not self._config.early_stop:
             return False
         recorder = self._recorder
         return bool(
             self._ranks.total({"up": int(recorder is not None and recorder.gives_up)})["up"]
         )
 
-    def _save(self, *, wait: bool) -> None:
+    def _save(self) -> None:
+        # Alike on every rank. A loss tells only one step later, when they would lie in storage.
+        self._trainer.require_finite_weights()
         if self._recorder is not None:
             self._recorder.save(self._trainer, self._rollbacks)
-            if wait:
-                self._recorder.saver.wait()
 
     def _go_back(self) -> int:
         """Go back to the newest checkpoint, and draw other randomness; return its step."""
@@ -196,6 +200,8 @@ class _Worker:
             self._recorder.forget_unsaved()
         restored = restore(self._job.run, self._ranks)
         assert restored.state is not None
+        if self._recorder is not None and restored.passed_over is not None:
+            self._recorder.know_what_is_logged()
         rollbacks = self._rollbacks + 1
         self._load(restored.state)
         self._rollbacks = rollbacks
@@ -224,7 +230,7 @@ class _Worker:
             self._recorder.observer.load_state_dict(state["observer"])
 
     def _end(self, kind: Kind) -> Ending:
-        """End once the last checkpoint is safe."""
+        """End once the last checkpoint is safe, if it can be."""
         if self._recorder is not None:
             self._recorder.saver.wait()
             if self._recorder.saver.failure is not None:

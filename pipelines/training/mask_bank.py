@@ -49,7 +49,12 @@ def read_mask_bank(data: str, manifest: Manifest, split: str, *, size: int) -> M
     tables = ray.data.from_items(
         [{"file": uri} for uri in uris], override_num_blocks=len(uris)
     ).map_batches(partial(_read_packed_masks, size=size), batch_size=1)
-    packed = np.concatenate([batch["packed"] for batch in tables.iter_batches(batch_size=None)])
+    packed = np.empty((manifest.rows("masks", split), -(-size * size // 8)), dtype=np.uint8)
+    filled = 0
+    for batch in tables.iter_batches(batch_size=None):
+        packed[filled : filled + len(batch["packed"])] = batch["packed"]
+        filled += len(batch["packed"])
+    assert filled == len(packed)
     return MaskBank(packed=packed, height=size, width=size)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from dataclasses import replace
 
 import ray
@@ -46,7 +47,7 @@ def _share_of(gpus: int, config: TrainConfig) -> int:
 
 
 def _require_room(config: TrainConfig, gpus: int) -> None:
-    """Refuse what the cluster cannot start now."""
+    """Refuse what the cluster could not start even if nothing else ran on it."""
     fewest, _ = config.worker_range()
     if config.device == "gpu" and gpus < fewest:
         raise InputError(
@@ -54,6 +55,14 @@ def _require_room(config: TrainConfig, gpus: int) -> None:
             "--num-workers, give --wait to wait for more, or --device cpu"
         )
     cpus = ray.cluster_resources().get("CPU", 0)
+    places = [_places(node["Resources"], config) for node in ray.nodes() if node["Alive"]]
+    if sum(places) < fewest:
+        raise InputError(
+            f"the cluster's {len(places)} node(s) have room for {sum(places)} worker(s) of "
+            f"{config.cpus_per_worker:g} CPUs{' and a GPU' if config.device == 'gpu' else ''}, "
+            f"--num-workers is {config.num_workers}; lower --num-workers or --cpus-per-worker, or "
+            "give --wait to wait for more"
+        )
     reserved = fewest * config.cpus_per_worker
     if cpus - reserved < 1:
         raise InputError(
@@ -61,6 +70,12 @@ def _require_room(config: TrainConfig, gpus: int) -> None:
             "none to read data; lower --num-workers or --cpus-per-worker, or give --wait to wait "
             "for more"
         )
+
+
+def _places(resources: Mapping[str, float], config: TrainConfig) -> int:
+    """Count the workers that a node could hold."""
+    places = int(resources.get("CPU", 0) / config.cpus_per_worker)
+    return min(places, int(resources.get("GPU", 0))) if config.device == "gpu" else places
 
 
 def _require_shared_storage(config: TrainConfig) -> None:

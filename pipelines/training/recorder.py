@@ -35,6 +35,7 @@ class Recorder:
     """
 
     config: TrainConfig
+    run_id: str
     about: Mapping[str, Any]
     observer: Observer
     saver: Saver
@@ -68,6 +69,7 @@ class Recorder:
         with tracker, saver:
             yield cls(
                 config=config,
+                run_id=run_id,
                 about=about,
                 observer=Observer(config, tracker),
                 saver=saver,
@@ -129,7 +131,11 @@ class Recorder:
     def forget_unsaved(self) -> None:
         """Drop what was logged after the last checkpoint, whose steps will be repeated."""
         self.saver.wait()
-        self.observer.tracker.discard()
+        self.observer.tracker.drop()
+
+    def know_what_is_logged(self) -> None:
+        """Keep the steps after a damaged checkpoint from being logged twice."""
+        self.observer.tracker.know(_logged(self.config.tracking.uri, self.run_id))
 
 
 def _logged(uri: str, run_id: str) -> set[tuple[str, int]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from ray.train.collective import broadcast_from_rank_zero
 
 from isnet.checkpoint import TRAINING_FILE, load_training_state
 from isnet.config import InputError
-from pipelines.storage import local_copy, printable
+from pipelines.storage import exists, local_copy, open_filesystem, printable
 from pipelines.training.checkpoints import Damaged, find
 from pipelines.training.ranks import Ranks
 
@@ -36,7 +37,8 @@ def restore(run: str, ranks: Ranks) -> Restored:
     state: Mapping[str, Any] | None = None
     choice: tuple[str | None, int | None, str] = (None, None, "")
     if ranks.rank == 0:
-        location, state, passed_over, complaint = _choose(run)
+        location, state, passed_over, complaint = choose(run)
+        complaint = complaint or _invisible(run)
         choice = (location, passed_over, complaint)
     location, passed_over, complaint = broadcast_from_rank_zero(choice)
     if complaint:
@@ -46,7 +48,18 @@ def restore(run: str, ranks: Ranks) -> Restored:
     return Restored(state=state, passed_over=passed_over)
 
 
-def _choose(run: str) -> tuple[str | None, Mapping[str, Any] | None, int | None, str]:
+def _invisible(run: str) -> str:
+    """Say so where this node does not see the run's folder: it would start over by itself."""
+    filesystem, folder = open_filesystem(run)
+    if exists(filesystem, f"{folder}/run.json"):
+        return ""
+    return (
+        f"{printable(run)} is not seen by node {socket.gethostname()}; --output must be a folder "
+        "that every node mounts, or a URI"
+    )
+
+
+def choose(run: str) -> tuple[str | None, Mapping[str, Any] | None, int | None, str]:
     """Location and state of the newest sound checkpoint, the newest damaged step, a complaint."""
     sound, damaged = find(run)
     last = sound[-1].step if sound else -1

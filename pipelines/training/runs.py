@@ -43,7 +43,6 @@ _MAY_CHANGE = frozenset(
         "max_rollbacks",
         "wait",
         "cpus_per_worker",
-        "threads_per_worker",
     }
 )
 """Options that a resumed run may change without changing what it computes.
@@ -144,7 +143,7 @@ def open_run_folder(config: TrainConfig, facts: Mapping[str, str]) -> Run:
 def _as_it_began(config: TrainConfig, before: Mapping[str, Any]) -> TrainConfig:
     """Let `auto` stand for what it was when the run began: another answer would train otherwise."""
     decided = [name for name in _PLACED if getattr(config, name) == AUTO]
-    return replace(config, **{name: before[name] for name in decided})
+    return replace(config, **{name: before.get(name, AUTO) for name in decided})
 
 
 def _read(filesystem: fs.FileSystem, folder: str) -> dict[str, Any] | None:
@@ -153,7 +152,8 @@ def _read(filesystem: fs.FileSystem, folder: str) -> dict[str, Any] | None:
         return None
     try:
         content: dict[str, Any] = json.loads(read_bytes(filesystem, path))
-    except ValueError as error:
+        _ = content["state"], content["run_id"], content["facts"], content["config"]["steps"]
+    except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path} is damaged; choose another --name or remove it") from error
     return content
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import tempfile
 import time
@@ -12,15 +13,21 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from safetensors import SafetensorError
 from torch import nn
 
 from isnet.checkpoint import save_generator, save_training_state, snapshot
-from isnet.config import GeneratorConfig
+from isnet.config import GeneratorConfig, InputError
 from pipelines.storage import printable
 from pipelines.training.checkpoints import prune, upload
 
 _PAUSES_S = (1.0, 5.0)
 """Between the attempts to write a checkpoint: a moment's trouble with storage ends no run."""
+
+# PyTorch and safetensors have errors of their own for a full disk: /tmp, where files are made.
+_WRITE_ERRORS = (OSError, RuntimeError, SafetensorError, InputError)
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,9 +76,9 @@ class Saver:
 
     def wait(self) -> None:
         """Wait until the checkpoint that is being written is complete or has failed."""
-        if self._running is not None:
-            self._running.result()
-            self._running = None
+        running, self._running = self._running, None
+        if running is not None:
+            running.result()
 
     def __enter__(self) -> Saver:
         """Return the saver."""
@@ -91,14 +98,18 @@ class Saver:
         for pause in (*_PAUSES_S, None):
             try:
                 self._write(contents, state)
-            except OSError as error:
+            except _WRITE_ERRORS as error:
                 if pause is None:
                     self.failure = self._advice(contents.step, error)
                     return
                 time.sleep(pause)
             else:
-                self._on_saved(contents)
-                return
+                break
+        self._on_saved(contents)
+        try:
+            prune(self._run, keep_best=self._keep_best, just_saved=contents.step)
+        except OSError as error:
+            _log.warning("older checkpoints of %s stay: %s", printable(self._run), error)
 
     def _write(self, contents: Contents, state: Mapping[str, Any]) -> None:
         with tempfile.TemporaryDirectory(prefix="isnet-") as folder:
@@ -106,9 +117,8 @@ class Saver:
             save_generator(folder, contents.generator, contents.config, about=about)
             save_training_state(folder, state)
             upload(Path(folder), self._run, step=contents.step, psnr=contents.psnr)
-        prune(self._run, keep_best=self._keep_best)
 
-    def _advice(self, step: int, error: OSError) -> str:
+    def _advice(self, step: int, error: Exception) -> str:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         return (
             f"the checkpoint of step {step} cannot be written to {printable(self._run)}: "

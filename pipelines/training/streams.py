@@ -9,6 +9,7 @@ random about a sample (its flip, its mask) is a function of (seed, epoch, key).
 from __future__ import annotations
 
 import io
+import json
 import posixpath
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -19,7 +20,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import ray
 import ray.data
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from isnet.config import InputError
 from pipelines.cluster import keep_order, quiet_data
@@ -32,10 +33,13 @@ _ROWS_PER_PIPELINE = 32_768
 """Rows a rank reads before Ray Data starts anew, so that small sets do not restart each epoch."""
 
 _UNITS_PER_TASK = 8
-"""Units that a task reads where there are many: a task has a price of its own."""
+"""Units that a task reads: a task has a price of its own."""
 
-_LEAST_TASKS = 16
-"""As many tasks as there are units up to here, so that short plans are read side by side too."""
+_SINGLE_UNITS = 16
+"""Units at the start that are a task each: the first batches are there soon."""
+
+_UNDECODABLE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
+"""What Pillow raises for damaged pictures."""
 
 Batch = dict[str, np.ndarray]
 
@@ -109,22 +113,26 @@ class TrainStream:
         quiet_data()
         keep_order()
         read = partial(
-            read_unit,
+            read_units,
             masks=self.masks,
             seed=self.seed,
             crop_size=self.crop_size,
             variation=self.variation,
         )
-        dataset = ray.data.from_items(
-            [asdict(unit) for unit in units], override_num_blocks=_tasks(len(units))
-        ).map_batches(read, batch_size=1)
+        tasks = [{"units": json.dumps([asdict(unit) for unit in task])} for task in _tasks(units)]
+        dataset = ray.data.from_items(tasks, override_num_blocks=len(tasks)).map_batches(
+            read, batch_size=1
+        )
         yield from dataset.iter_batches(
             batch_size=self.batch_size // self.world_size, prefetch_batches=2
         )
 
 
-def _tasks(units: int) -> int:
-    return max(-(-units // _UNITS_PER_TASK), min(units, _LEAST_TASKS))
+def _tasks(units: Sequence[Unit]) -> Iterator[Sequence[Unit]]:
+    """Deal units to tasks, in order."""
+    yield from ([unit] for unit in units[:_SINGLE_UNITS])
+    for low in range(_SINGLE_UNITS, len(units), _UNITS_PER_TASK):
+        yield units[low : low + _UNITS_PER_TASK]
 
 
 def steps_per_epoch(row_groups: Sequence[RowGroup], batch_size: int) -> int:
@@ -169,22 +177,21 @@ def read_row_groups(data: str, manifest: Manifest, split: str) -> list[RowGroup]
     return groups
 
 
-def read_unit(
+def read_units(
     batch: dict[str, Any],
     *,
     masks: ray.ObjectRef,
     seed: int,
     crop_size: int = 0,
     variation: int = 0,
-) -> Batch:
-    """Read, decode, crop, flip and mask the rows of one unit: the body of a Ray Data task."""
-    unit = Unit(
-        file=str(batch["file"][0]),
-        **{name: int(batch[name][0]) for name in ("row_group", "epoch", "low", "high")},
-    )
+) -> Iterator[Batch]:
+    """Read, decode, crop, flip and mask rows unit by unit: the body of a Ray Data task."""
     bank: MaskBank = ray.get(masks)
-    samples = list(unit_samples(unit, bank, seed=seed, crop_size=crop_size, variation=variation))
-    return {name: np.stack([sample[name] for sample in samples]) for name in samples[0]}
+    for unit in (Unit(**values) for values in json.loads(str(batch["units"][0]))):
+        samples = list(
+            unit_samples(unit, bank, seed=seed, crop_size=crop_size, variation=variation)
+        )
+        yield {name: np.stack([sample[name] for sample in samples]) for name in samples[0]}
 
 
 def unit_samples(
@@ -197,7 +204,7 @@ def unit_samples(
     order = keyed_generator(seed, unit.epoch, name, unit.row_group).permutation(len(rows))
     for position in range(unit.low, unit.high):
         key = rows[order[position]][0]
-        picture, decoded = _decode_or_neighbour(rows, order, position)
+        picture, decoded = _decode_or_neighbour(rows, order, position, bank)
         rng = keyed_generator(seed, unit.epoch, key, *([variation] if variation else []))
         augmented = _augment(picture, bank, rng, crop_size)
         yield augmented | {"key": np.array(key, dtype=object), "decoded": decoded}
@@ -221,17 +228,20 @@ def _augment(
 
 
 def _decode_or_neighbour(
-    rows: Sequence[tuple[str, bytes]], order: np.ndarray, position: int
+    rows: Sequence[tuple[str, bytes]], order: np.ndarray, position: int, bank: MaskBank
 ) -> tuple[Image.Image, np.bool_]:
-    """Decode a row; where it is damaged, the next sound one stands in, so that no step shifts."""
+    """Decode a row; where it is damaged, the next sound one stands in, so that no step shifts.
+
+    A row group without a sound one gives grey pictures.
+    """
     for offset in range(len(rows)):
         _, data = rows[order[(position + offset) % len(rows)]]
         try:
             with Image.open(io.BytesIO(data), formats=("JPEG", "PNG")) as picture:
                 return picture.convert("RGB"), np.bool_(offset == 0)
-        except (UnidentifiedImageError, OSError):
+        except _UNDECODABLE:
             continue
-    raise InputError("none of the images of a row group can be decoded; prepare the data anew")
+    return Image.new("RGB", (bank.width, bank.height), (128, 128, 128)), np.bool_(False)
 
 
 @lru_cache(maxsize=4)

@@ -284,3 +284,13 @@ def test_a_compiled_step_is_the_same_step():
     assert torch.isfinite(values["generator"])
     for name, tensor in compiled.state_dict()["generator"].items():
         torch.testing.assert_close(tensor, other[name], rtol=1e-3, atol=1e-4)
+
+
+def test_weights_that_are_not_finite_are_told_after_the_step():
+    trainer = _trainer()
+    trainer.step(*_batch())
+    trainer.require_finite_weights()
+    with torch.no_grad():
+        next(trainer.discriminator.parameters()).fill_(torch.inf)
+    with pytest.raises(NonFiniteLossError, match="weights of the discriminator .* after step 1"):
+        trainer.require_finite_weights()

@@ -1,7 +1,8 @@
 """A Ray cluster of several nodes on this machine: a process that is told what to do on stdin.
 
 It starts a head without CPUs and as many nodes as its argument says, and prints its address.
-Then a line `add` starts one node more, and `remove` kills one at once.
+Then a line `add` starts one node more, and `remove` kills one at once. With an address as its
+argument it is one more node of that cluster.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from types import TracebackType
 
 NODE_CPUS = 3
@@ -29,12 +31,18 @@ ENVIRONMENT = {
 class ClusterProcess:
     """The cluster, from the outside."""
 
-    def __init__(self, nodes: int) -> None:
-        """Start it; on leaving the context every process of it is gone."""
+    def __init__(self, nodes: int | str, *, prefix: Sequence[str] = ()) -> None:
+        """Start it; on leaving the context every process of it is gone.
+
+        Args:
+            nodes: how many beside the head; or the address of a cluster that one node joins.
+            prefix: words before the command, such as another program that starts it.
+
+        """
         clean = {key: value for key, value in os.environ.items() if not key.startswith("RAY_")}
         self.environment = ENVIRONMENT
         self._process = subprocess.Popen(
-            [sys.executable, __file__, str(nodes)],
+            [*prefix, sys.executable, __file__, str(nodes)],
             env=clean | ENVIRONMENT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -73,6 +81,26 @@ class ClusterProcess:
         raise AssertionError("the cluster has ended")
 
 
+def join(address: str) -> None:
+    """Be a node of a cluster until stdin ends."""
+    from ray._private.node import Node
+    from ray._private.parameter import RayParams
+
+    parameters = RayParams(
+        gcs_address=address,
+        redis_address=address,
+        num_cpus=1,
+        object_store_memory=150 * 1024 * 1024,
+        node_manager_port=0,
+        min_worker_port=0,
+        max_worker_port=0,
+        include_log_monitor=False,
+    )
+    Node(parameters, head=False, shutdown_at_exit=True, spawn_reaper=True)
+    print("cluster: joined", flush=True)
+    sys.stdin.read()
+
+
 def main(nodes: int) -> None:
     """Run the cluster until stdin ends."""
     from ray.cluster_utils import Cluster
@@ -91,4 +119,8 @@ def main(nodes: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    argument = sys.argv[1]
+    if argument.isdigit():
+        main(int(argument))
+    else:
+        join(argument)

@@ -10,11 +10,12 @@ import pytest
 import torch
 from mlflow.tracking import MlflowClient
 
-from isnet.checkpoint import load_generator, save_generator
+from isnet.checkpoint import load_generator, read_about, save_generator
 from isnet.config import DiscriminatorConfig, GeneratorConfig, InputError, LossConfig
 from isnet.network import generator_from_config
 from pipelines import train
 from pipelines.tracking.runs import TrackingConfig
+from pipelines.training.checkpoints import best, newest
 from pipelines.training.config import TrainConfig, smoke
 
 SMALL = GeneratorConfig(blocks=1, channels=2)
@@ -116,6 +117,22 @@ def test_a_loss_that_is_not_finite_ends_the_run_with_its_name(config):
 
 
 @pytest.mark.ray
+@pytest.mark.slow
+def test_training_ends_early_and_publishes_the_best(config, capsys):
+    still = replace(config.optimizer, generator_lr=1e-12, ema_decay=0.0)
+    early = replace(
+        config, num_workers=1, steps=40, validate_every=2, early_stop=2, optimizer=still
+    )
+    run = train.fit(early)
+    assert run.finished
+    assert "no better held-out PSNR in 2 validations" in capsys.readouterr().out
+    # Nothing is learned, so that rounding alone decides which of the first validations is best.
+    stopped_at = newest(run.location).step
+    assert 6 <= stopped_at < 40
+    assert read_about(run.model)["step"] == best(run.location).step == stopped_at - 4
+
+
+@pytest.mark.ray
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -123,6 +140,9 @@ def test_a_loss_that_is_not_finite_ends_the_run_with_its_name(config):
         ({"init_from": "/none"}, "no checkpoint at /none"),
         ({"loss": LossConfig(extractor="vgg19")}, "no vgg19 weights"),
         ({"batch_size": 400, "num_workers": 1}, "fewer than one batch of 400"),
+        ({"crop_size": 64}, "crop-size 64 is larger than the pictures of .*, 32x32"),
+        ({"device": "gpu"}, "the cluster has 0 GPU.* give --wait"),
+        ({"cpus_per_worker": 3}, r"room for 1 worker\(s\) of 3 CPUs, --num-workers is 2"),
     ],
 )
 def test_what_cannot_work_is_found_before_training(config, change, message):

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
+import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 
 from tests.pipelines.cluster_process import NODE_CPUS, ClusterProcess
@@ -65,14 +63,42 @@ def test_with_a_range_of_workers_a_lost_node_is_done_without(prepared, tracking,
     assert [step for step, _ in training.curve()] == list(range(1, STEPS + 1))
 
 
-def test_more_workers_than_the_cluster_holds_are_refused_with_what_it_has(
-    prepared, tracking, cluster, tmp_path
+def test_more_workers_than_the_cluster_holds_are_refused_or_waited_for(
+    undisturbed, prepared, tracking, tmp_path
 ):
-    training = Training(prepared, tmp_path / "many", tracking_uri=tracking, cpus_per_worker=3)
-    _start(training, cluster)
-    assert training.finish() == 2
-    assert "2 worker(s) reserve 6 of the cluster's 6 CPUs, which leaves none" in training.output
-    assert "--wait" in training.output
+    folder = tmp_path / "many"
+    with ClusterProcess(nodes=1) as cluster:
+        training = Training(prepared, folder, tracking_uri=tracking, **ONE_WORKER_A_NODE)
+        _start(training, cluster)
+        assert training.finish() == 2
+        assert "have room for 1 worker(s) of 2 CPUs, --num-workers is 2" in training.output
+        assert "give --wait to wait for more" in training.output
+
+        waiting = Training(
+            prepared, folder, tracking_uri=tracking, flags=("--wait",), **ONE_WORKER_A_NODE
+        )
+        _start(waiting, cluster)
+        waiting.wait_for_output("training run on 2 CPU worker(s)")
+        cluster.tell("add")
+        assert waiting.finish() == 0, waiting.output[-4000:]
+    assert_same_outcome(waiting, undisturbed(2))
+
+
+def test_sigterm_ends_a_run_that_waits_for_workers(prepared, tracking, tmp_path):
+    with ClusterProcess(nodes=1) as cluster:
+        waiting = Training(
+            prepared,
+            tmp_path / "waits",
+            tracking_uri=tracking,
+            flags=("--wait",),
+            **ONE_WORKER_A_NODE,
+        )
+        _start(waiting, cluster)
+        waiting.wait_for_output("training run on 2 CPU worker(s)")
+        time.sleep(5)
+        waiting.process.send_signal(signal.SIGTERM)
+        assert waiting.finish(timeout=60) != 0
+    assert waiting.status() == "KILLED"
 
 
 @pytest.mark.skipif(not can_mount(), reason="only root gives a node another disk")
@@ -83,39 +109,9 @@ def test_storage_that_one_node_does_not_see_is_refused(
     training = Training(prepared, tmp_path / "apart", tracking_uri=tracking)
     training.runs.mkdir()
     place = Path(prepared) if hidden == "data" else training.runs
-    with _blind_node(cluster, place):
+    script = f'mount -t tmpfs tmpfs {place} && exec "$@"'
+    with ClusterProcess(cluster.address, prefix=in_own_mounts("bash", "-c", script, "bash")):
         _start(training, cluster)
         assert training.finish() == 2, training.output[-4000:]
     assert f"error: {flag} {place} is not the same folder on every node: 1 of 4" in training.output
     assert list(training.runs.iterdir()) == []
-
-
-class _blind_node:  # noqa: N801 - reads like the context manager it is
-    """A node of the cluster that sees an empty disk in place of a folder."""
-
-    def __init__(self, cluster: ClusterProcess, place: Path) -> None:
-        ray = Path(sys.executable).parent / "ray"
-        join = f"{ray} start --address {cluster.address} --num-cpus 1 --block"
-        ports = "--min-worker-port 0 --max-worker-port 0 --dashboard-agent-listen-port 0"
-        script = f"mount -t tmpfs tmpfs {place} && exec {join} {ports}"
-        clean = {key: value for key, value in os.environ.items() if not key.startswith("RAY_")}
-        self._process = subprocess.Popen(
-            in_own_mounts("bash", "-c", script),
-            env=clean | cluster.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-
-    def __enter__(self) -> None:
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
-            if "Ray runtime started" in line:
-                return
-        raise AssertionError("the node did not start")
-
-    def __exit__(self, *_: object) -> None:
-        for process in psutil.Process(self._process.pid).children(recursive=True):
-            process.kill()
-        self._process.kill()
-        self._process.wait()

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,13 +49,14 @@ class Training:
         *,
         tracking_uri: str | None = None,
         output: str | None = None,
+        flags: Sequence[str] = (),
         **options: object,
     ) -> None:
         """Plan a run; options by name, `num_workers=3`, stand over those above."""
         folder.mkdir(exist_ok=True)
         self.folder = folder
         self.runs = folder / "runs"
-        self._given_output = output
+        self._given_output, self._flags = output, flags
         self.tracking_uri = tracking_uri or f"sqlite:///{folder}/mlflow.db"
         self._data = data
         self._options = options
@@ -71,7 +73,7 @@ class Training:
         output = self._given_output or self.runs
         places = {"--data": self._data, "--output": output, "--tracking.uri": self.tracking_uri}
         words = [str(word) for pair in (OPTIONS | places | given).items() for word in pair]
-        return [sys.executable, str(ROOT / "pipelines" / "train.py"), "smoke", *words]
+        return [sys.executable, str(ROOT / "pipelines" / "train.py"), "smoke", *words, *self._flags]
 
     def start(self, **environment: str) -> Training:
         """Start the command; its output goes to a file."""
@@ -100,6 +102,14 @@ class Training:
         """Wait for a complete checkpoint of that step or a later one."""
         until = time.monotonic() + timeout
         while self.saved_step() < step:
+            assert self.process.poll() is None, self.output[-4000:]
+            assert time.monotonic() < until, self.output[-4000:]
+            time.sleep(0.05)
+
+    def wait_for_output(self, words: str, timeout: float = 240) -> None:
+        """Wait until something was printed."""
+        until = time.monotonic() + timeout
+        while words not in self.output:
             assert self.process.poll() is None, self.output[-4000:]
             assert time.monotonic() < until, self.output[-4000:]
             time.sleep(0.05)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import lzma
 import uuid
 import zipfile
 import zlib
@@ -20,6 +21,16 @@ from pipelines.preparation.sources.listing import (
 from pipelines.storage import open_filesystem
 
 _BUFFER = 64 * 1024
+_DAMAGED = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    NotImplementedError,
+    KeyError,
+)
+"""What a damaged member raises."""
+
 """Bytes of a read: on an object store a picture should take one request, not one for each 4 kB."""
 
 _ENCRYPTED = 0x1
@@ -78,7 +89,7 @@ class Zip:
             return _open(self.location, self.opened).read(entry.key)
         except FileNotFoundError as error:
             raise FileNotFoundError(self.name) from error
-        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, KeyError) as error:
+        except _DAMAGED as error:
             raise InputError(f"cannot be read from the archive: {error}") from error
 
     def _unreadable(self, error: Exception) -> InputError:

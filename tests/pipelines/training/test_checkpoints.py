@@ -14,7 +14,7 @@ from isnet.checkpoint import load_generator, load_training_state, read_about, sn
 from isnet.config import GeneratorConfig
 from isnet.network import generator_from_config
 from pipelines.training.checkpoints import best, find, newest, prune, upload
-from pipelines.training.restoring import _choose
+from pipelines.training.restoring import choose
 from pipelines.training.saving import Contents, Saver
 
 SMALL = GeneratorConfig(blocks=1, channels=2)
@@ -89,7 +89,7 @@ def test_a_damaged_checkpoint_is_not_taken_for_a_sound_one(local, run, harm, rea
 
 def test_the_newest_two_and_the_best_are_kept(local, run):
     _upload(local, run, {1: 20.0, 2: 23.0, 3: math.nan, 4: 21.0, 5: 22.0, 6: math.nan})
-    prune(run, keep_best=1)
+    prune(run, keep_best=1, just_saved=6)
     assert _steps(run) == [2, 5, 6]
     found = best(run)
     assert found is not None
@@ -100,7 +100,7 @@ def test_what_was_never_completed_goes_only_once_a_newer_one_is_complete(local, 
     _upload(local, run, {1: math.nan, 3: math.nan})
     for step in (2, 4):
         (Path(run) / f"checkpoint_{step:09d}").mkdir()
-    prune(run, keep_best=1)
+    prune(run, keep_best=1, just_saved=3)
     names = sorted(path.name for path in Path(run).iterdir())
     assert names == [f"checkpoint_{step:09d}" for step in (1, 3, 4)]
 
@@ -109,7 +109,7 @@ def test_other_folders_are_left_alone(local, run):
     _upload(local, run, {1: math.nan})
     for name in ("model", "checkpoint_old"):
         (Path(run) / name).mkdir()
-    prune(run, keep_best=1)
+    prune(run, keep_best=1, just_saved=1)
     assert {path.name for path in Path(run).iterdir()} >= {"model", "checkpoint_old"}
 
 
@@ -120,7 +120,7 @@ def test_the_newest_readable_checkpoint_is_chosen_and_the_others_are_named(run, 
             saver.save(_contents(step))
     path = Path(run) / "checkpoint_000000004" / "training.pt"
     path.write_bytes(b"\0" * path.stat().st_size)  # its size is right, and nothing else
-    location, state, passed_over, complaint = _choose(run)
+    location, state, passed_over, complaint = choose(run)
     assert str(location).endswith("checkpoint_000000002")
     assert state == {"trainer": {"step": 2}}
     assert (passed_over, complaint) == (4, "")
@@ -130,7 +130,7 @@ def test_the_newest_readable_checkpoint_is_chosen_and_the_others_are_named(run, 
 def test_without_one_that_can_be_read_nothing_starts_from_scratch(local, run):
     _upload(local, run, {2: math.nan})
     (Path(run) / "checkpoint_000000002" / "training.pt").unlink()
-    *_, complaint = _choose(run)
+    *_, complaint = choose(run)
     assert "no checkpoint of" in complaint
     assert "training.pt is gone" in complaint
     assert "another --name" in complaint
@@ -182,3 +182,33 @@ def test_snapshot_copies_every_tensor():
     assert torch.equal(copy["a"][0], torch.ones(2))
     assert copy["a"][1][1] == 3
     assert json.dumps(copy["b"]) == '{"c": null}'
+
+
+def test_what_is_newer_than_the_last_save_is_left_to_be_written_again(local, run):
+    _upload(local, run, {2: math.nan, 4: math.nan, 8: math.nan, 10: math.nan})
+    prune(run, keep_best=1, just_saved=4)
+    assert _steps(run) == [2, 4, 8, 10]
+
+
+def test_a_full_temporary_disk_is_a_failure_with_advice(run, monkeypatch):
+    monkeypatch.setattr("pipelines.training.saving._PAUSES_S", ())
+
+    def fail(*_):
+        raise RuntimeError("[enforce fail at inline_container.cc] . file write failed")
+
+    monkeypatch.setattr("pipelines.training.saving.save_training_state", fail)
+    with Saver(run, keep_best=1, on_saved=pytest.fail) as saver:
+        saver.save(_contents(3))
+    assert "file write failed; make room" in str(saver.failure)
+
+
+def test_old_checkpoints_that_cannot_be_deleted_end_nothing(run, monkeypatch):
+    def refuse(*_, **__):
+        raise PermissionError("AccessDenied")
+
+    monkeypatch.setattr("pipelines.training.saving.prune", refuse)
+    saved = []
+    with Saver(run, keep_best=1, on_saved=lambda contents: saved.append(contents.step)) as saver:
+        saver.save(_contents(3))
+    assert saver.failure is None
+    assert saved == [3]

@@ -77,6 +77,25 @@ def test_a_damaged_run_file_is_a_clear_error(config, tmp_path):
         open_run_folder(config, FACTS)
 
 
+def test_auto_stands_for_what_it_was_when_the_run_began(config):
+    began = replace(config, device="cpu", precision="fp32", num_workers=2)
+    open_run_folder(began, FACTS).save(state="running", run_id="abc", facts=FACTS)
+    again = replace(config, device="auto", precision="auto", num_workers="auto")
+    assert open_run_folder(again, FACTS).config == began
+
+
+def test_changes_that_may_be_are_named(config, capsys):
+    open_run_folder(config, FACTS).save(state="running", run_id="abc", facts=FACTS)
+    open_run_folder(replace(config, steps=20), FACTS)
+    assert "run first goes on with steps was 10, now 20" in capsys.readouterr().out
+
+
+def test_another_number_of_threads_is_refused_since_it_may_round_otherwise(config):
+    open_run_folder(config, FACTS).save(state="running", run_id="abc", facts=FACTS)
+    with pytest.raises(InputError, match="threads_per_worker was 0, now 1"):
+        open_run_folder(replace(config, threads_per_worker=1), FACTS)
+
+
 @pytest.mark.parametrize("name", PRESETS)
 def test_every_preset_is_a_valid_configuration(name):
     assert PRESETS[name]().steps > 0
@@ -88,6 +107,12 @@ def test_every_preset_is_a_valid_configuration(name):
         ({"batch_size": 9}, "batch_size is 9, which 2 workers cannot share evenly"),
         ({"steps": 0}, "steps is 0; it must be at least 1"),
         ({"cpus_per_worker": 0}, "cpus_per_worker is 0"),
+        ({"crop_size": 20}, "crop_size is 20; give a multiple of 16"),
+        ({"num_workers": "4,2"}, "num_workers is '4,2'; give a number, MIN,MAX"),
+        ({"num_workers": "many"}, "num_workers is 'many'"),
+        ({"num_workers": "2,3"}, "3 workers cannot share evenly; choose a multiple of 6"),
+        ({"accumulate": 3}, "in 3 parts each; choose a multiple of 6"),
+        ({"early_stop": -1}, "early_stop is -1; it must be at least 0"),
     ],
 )
 def test_impossible_configurations_are_refused(change, message):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections import Counter
 
@@ -19,7 +20,7 @@ from pipelines.training.streams import (
     TrainStream,
     epoch_units,
     read_row_groups,
-    read_unit,
+    read_units,
     steps_per_epoch,
 )
 
@@ -150,12 +151,27 @@ def test_images_are_flipped_and_masks_turned_at_random(row_groups, masks):
     assert holes <= turned
 
 
+def _read(file, masks, *, rows, **options):
+    """The first rows of a shard's first row group, as the task reads them."""
+    units = json.dumps([{"file": file, "row_group": 0, "epoch": 0, "low": 0, "high": rows}])
+    (batch,) = read_units({"units": [units]}, masks=masks, seed=0, **options)
+    return batch
+
+
+def test_a_row_group_without_a_sound_row_gives_grey_pictures(tmp_path, masks):
+    file = tmp_path / "00000.parquet"
+    file.write_bytes(encode_shard("images", {"key": ["a"], "image": [b"not a picture"]}, {}))
+    batch = _read(str(file), masks, rows=1)
+    assert not batch["decoded"].any()
+    assert (batch["image"] == 128).all()
+    assert batch["image"].shape == (1, SIZE, SIZE, 3)
+
+
 def test_a_damaged_row_is_replaced_by_its_neighbour_and_counted(tmp_path, masks):
     columns = {"key": ["a", "b", "c"], "image": [_jpeg(10), b"not a picture", _jpeg(200)]}
     file = tmp_path / "00000.parquet"
     file.write_bytes(encode_shard("images", columns, {}))
-    unit = {"file": [str(file)], "row_group": [0], "epoch": [0], "low": [0], "high": [3]}
-    batch = read_unit(unit, masks=masks, seed=0)
+    batch = _read(str(file), masks, rows=3)
     assert sorted(batch["key"]) == ["a", "b", "c"]
     assert dict(zip(batch["key"], batch["decoded"], strict=True)) == {
         "a": True,
@@ -192,14 +208,7 @@ def test_the_bank_keeps_the_order_of_the_shards(prepared):
 def test_crops_are_random_and_cut_from_the_picture(row_groups, ray_session):
     rng = np.random.default_rng(5)
     masks = ray.put(MaskBank.pack(rng.random((7, 8, 8)) < 0.3))
-    batch = {
-        "file": [row_groups[0].file],
-        "row_group": [0],
-        "epoch": [0],
-        "low": [0],
-        "high": [32],
-    }
-    cropped = read_unit(batch, masks=masks, seed=0, crop_size=8)
+    cropped = _read(row_groups[0].file, masks, rows=32, crop_size=8)
     assert cropped["image"].shape == (32, 8, 8, 3)
     assert cropped["hole"].shape == (32, 8, 8)
     # Left and right half differ: a cut across them shows both, at another place each time.
@@ -208,11 +217,9 @@ def test_crops_are_random_and_cut_from_the_picture(row_groups, ray_session):
 
 
 def test_a_variation_draws_other_masks_in_the_same_order(row_groups, masks):
-    batch = {name: [value] for name, value in {"row_group": 0, "epoch": 0, "low": 0}.items()}
-    batch |= {"file": [row_groups[0].file], "high": [16]}
-    first = read_unit(batch, masks=masks, seed=0)
-    again = read_unit(batch, masks=masks, seed=0, variation=0)
-    other = read_unit(batch, masks=masks, seed=0, variation=1)
+    first = _read(row_groups[0].file, masks, rows=16)
+    again = _read(row_groups[0].file, masks, rows=16, variation=0)
+    other = _read(row_groups[0].file, masks, rows=16, variation=1)
     assert (first["key"] == other["key"]).all()
     assert (first["hole"] == again["hole"]).all()
     assert (first["hole"] != other["hole"]).any()
