@@ -14,18 +14,16 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel
 
 from isnet.accumulation import Batch, Part, average, held, unsynchronised
 from isnet.config import OptimizerConfig
 from isnet.initialisation import settle_spectral_norms
 from isnet.losses import GeneratorLoss, discriminator_hinge
 from isnet.masks import hole_ratio
+from isnet.optimizers import adam, averaged
 
 Wrap = Callable[[nn.Module], nn.Module]
 Mean = Callable[[Tensor], Tensor]
-
-_Tensors = tuple[Tensor, ...] | list[Tensor]
 
 
 class NonFiniteLossError(ArithmeticError):
@@ -72,10 +70,10 @@ class GanTrainer:
         self._autocast, self._accumulate, self._mean = autocast, accumulate, mean
         compile_: Wrap = torch.compile if compiled else _as_it_is  # type: ignore[assignment]
         self._parallel_generator = wrap(compile_(generator))
-        self._averaged = _averaged(generator, optimizer.ema_decay)
-        self._generator_adam = _adam(generator, optimizer, optimizer.generator_lr)
+        self._averaged = averaged(generator, optimizer.ema_decay)
+        self._generator_adam = adam(generator, optimizer, optimizer.generator_lr)
         discriminator_lr = optimizer.generator_lr * optimizer.discriminator_lr_ratio
-        self._discriminator_adam = _adam(discriminator, optimizer, discriminator_lr)
+        self._discriminator_adam = adam(discriminator, optimizer, discriminator_lr)
         self._adversarial = loss.weights.adversarial > 0 or loss.weights.feature_matching > 0
         # The generator's step looks at it without training it, and so past data parallelism.
         self._critic = compile_(discriminator)
@@ -275,26 +273,6 @@ class GanTrainer:
         return torch.autocast(
             like.device.type, dtype=self._autocast, enabled=self._autocast is not None
         )
-
-
-def _averaged(generator: nn.Module, decay: float) -> AveragedModel | None:
-    if decay == 0:
-        return None
-
-    @torch.no_grad()
-    def average(averages: _Tensors, current: _Tensors, count: Tensor | int) -> None:
-        # A short memory at first, else the random start would stay in the average for long.
-        steps = float(count)
-        weight = 1 - min(decay, (1 + steps) / (10 + steps))
-        torch._foreach_lerp_(list(averages), list(current), weight)
-
-    return AveragedModel(generator, multi_avg_fn=average)
-
-
-def _adam(network: nn.Module, config: OptimizerConfig, lr: float) -> torch.optim.Adam:
-    return torch.optim.Adam(
-        network.parameters(), lr=lr, betas=(config.beta1, config.beta2), fused=config.fused
-    )
 
 
 @contextmanager

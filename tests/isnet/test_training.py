@@ -292,5 +292,5 @@ def test_weights_that_are_not_finite_are_told_after_the_step():
     trainer.require_finite_weights()
     with torch.no_grad():
         next(trainer.discriminator.parameters()).fill_(torch.inf)
-    with pytest.raises(NonFiniteLossError, match="weights of the discriminator .* after step 1"):
+    with pytest.raises(NonFiniteLossError, match=r"weights of the discriminator .* after step 1"):
         trainer.require_finite_weights()
