@@ -103,9 +103,9 @@ def newest(run: str) -> Saved | None:
 
 
 def best(run: str) -> Saved | None:
-    """Find the complete checkpoint of the highest held-out PSNR, the newest of equal ones."""
+    """Find the complete checkpoint of the highest held-out PSNR, the oldest of equal ones."""
     scored = [saved for saved in find(run)[0] if not math.isnan(saved.psnr)]
-    return max(scored, key=lambda saved: (saved.psnr, saved.step), default=None)
+    return max(scored, key=lambda saved: (saved.psnr, -saved.step), default=None)
 
 
 def prune(run: str, *, keep_best: int, just_saved: int) -> None:
@@ -116,7 +116,7 @@ def prune(run: str, *, keep_best: int, just_saved: int) -> None:
     found, damaged = find(run)
     sound = [saved for saved in found if saved.step <= just_saved]
     scored = [saved for saved in sound if not math.isnan(saved.psnr)]
-    scored.sort(key=lambda saved: (saved.psnr, saved.step))
+    scored.sort(key=lambda saved: (saved.psnr, -saved.step))
     kept = {saved.location for saved in sound[-NEWEST_KEPT:] + scored[-keep_best:]}
     last = sound[-1].step if sound else -1
     unwanted = [saved.location for saved in sound if saved.location not in kept]

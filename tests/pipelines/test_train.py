@@ -118,6 +118,35 @@ def test_a_loss_that_is_not_finite_ends_the_run_with_its_name(config):
 
 @pytest.mark.ray
 @pytest.mark.slow
+def test_a_loss_that_is_not_finite_once_sends_the_run_back_and_on(config, monkeypatch):
+    def train_worker(settings):  # in the workers' processes: the fourth step is spoiled, once
+        from isnet.training import GanTrainer
+        from pipelines.training import loop
+
+        terms, spoiled = GanTrainer._generator_terms, []
+
+        def spoiling(trainer, *arguments):
+            values = terms(trainer, *arguments)
+            if trainer.step_count == 3 and not spoiled:
+                spoiled.append(True)
+                values["generator"] = values["generator"] * float("nan")
+            return values
+
+        GanTrainer._generator_terms = spoiling
+        try:
+            return loop.train_worker(settings)
+        finally:
+            GanTrainer._generator_terms = terms
+
+    monkeypatch.setattr("pipelines.training.launch.train_worker", train_worker)
+    train.fit(replace(config, steps=6, log_every=1, validate_every=6))
+    assert [step for step, _ in _history(config, "train/l1")] == [1, 2, 3, 4, 5, 6]
+    # Back to the checkpoint of step 2, so that the third step is another one than before.
+    assert [value for _, value in _history(config, "train/rollbacks")] == [0, 0, 1, 1, 1, 1]
+
+
+@pytest.mark.ray
+@pytest.mark.slow
 def test_training_ends_early_and_publishes_the_best(config, capsys):
     still = replace(config.optimizer, generator_lr=1e-12, ema_decay=0.0)
     early = replace(

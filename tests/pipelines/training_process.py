@@ -93,6 +93,14 @@ class Training:
         """Wait for the end; return the exit code."""
         return self.process.wait(timeout=timeout)
 
+    def kill(self) -> None:
+        """SIGKILL the driver; return once its Ray has noticed and is gone, too."""
+        children = psutil.Process(self.process.pid).children(recursive=True)
+        self.process.kill()
+        self.process.wait()
+        _, alive = psutil.wait_procs(children, timeout=120)
+        assert not alive
+
     @property
     def output(self) -> str:
         """Everything printed so far, by every start."""
