@@ -40,7 +40,7 @@ class BareSettings:
     gpu: bool
     bf16: bool
     output: str
-    """File for rank 0's seconds a step."""
+    """File for rank 0's times of the steps."""
 
     def to_json(self) -> str:
         """Encode for the command line."""
@@ -76,7 +76,7 @@ def main(settings: BareSettings) -> None:
         ground_truth = to_tensor(batch["image"]).to(device, memory_format=torch.channels_last)
         trainer.step(ground_truth, torch.from_numpy(~batch["hole"])[:, None].to(device))
     if rank == 0:
-        Path(settings.output).write_text(json.dumps(batches.seconds()))
+        Path(settings.output).write_text(json.dumps(asdict(batches.times())))
     dist.destroy_process_group()
 
 

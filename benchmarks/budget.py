@@ -45,7 +45,7 @@ class BudgetConfig:
     """Side of the pictures."""
     batch_per_gpu: int = 8
     """Samples of a GPU in a step."""
-    rows_per_core: float = 750.0
+    rows_per_core: float = 900.0
     """Rows/s that a core decodes, flips and masks (benchmarks.ingest)."""
     row_bytes: int = 42_000
     """Bytes of a row in the shards: their size over their rows, from manifest.json."""

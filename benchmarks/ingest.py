@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from itertools import islice
@@ -58,8 +58,8 @@ class IngestConfig:
     workers: int = 0
     """Worker processes of the loader; 0 takes one a core."""
     tasks: int = 0
-    """Tasks that the stream may run at once; 0 takes one more than the loader has workers. Training
-    leaves it that many with two workers on a machine, and one less with a single one."""
+    """Tasks that the stream may run at once; 0 takes one more than the loader has workers, which is
+    what training on one machine leaves it."""
     batches: int = 600
     """Batches of a measurement; a third as many before it are not counted."""
     repeats: int = 5
@@ -98,7 +98,7 @@ class Timing:
     first_s: float
     """From asking for batches to having one, in fresh processes."""
     next_s: float
-    """The same once more, in processes that are there: what a later epoch waits for."""
+    """The same again after the last batch, in processes that are there."""
     waits_s: list[float]
     """Each wait for a batch that counts."""
 
@@ -181,17 +181,9 @@ def _steps(config: IngestConfig) -> int:
     return config.batches + 2 * config.warm_up
 
 
-def _time(config: IngestConfig, start: Callable[[], Any]) -> Timing:
-    """Wait for a first batch, for a first batch again, then in the steady state."""
-    began = time.perf_counter()
-    batches = start()
-    _touch(next(batches))
-    first = time.perf_counter() - began
-    _close(batches)
-    began = time.perf_counter()
-    batches = start()
-    _touch(next(batches))
-    again = time.perf_counter() - began
+def _time(config: IngestConfig, start: Callable[[], Iterator[dict[str, Any]]]) -> Timing:
+    """Wait for a first batch, in the steady state, and for the first batch after the last."""
+    batches, first = _start(start)
     for batch in islice(batches, config.warm_up - 1):
         _touch(batch)
     waits = []
@@ -201,19 +193,23 @@ def _time(config: IngestConfig, start: Callable[[], Any]) -> Timing:
         now = time.perf_counter()
         waits.append(now - before)
         before = now
-    _close(batches)
+    for batch in batches:
+        _touch(batch)
+    _, again = _start(start)
     return Timing(first_s=first, next_s=again, waits_s=waits)
+
+
+def _start(start: Callable[[], Iterator[dict[str, Any]]]) -> tuple[Iterator[dict[str, Any]], float]:
+    """Wait for a first batch; return where the others come from, and the seconds."""
+    began = time.perf_counter()
+    batches = start()
+    _touch(next(batches))
+    return batches, time.perf_counter() - began
 
 
 def _touch(batch: dict[str, Any]) -> int:
     """Look at a batch here and there: what nobody reads may never be copied."""
     return sum(int(batch[name][:, ::16, ::16].sum()) for name in ("image", "hole"))
-
-
-def _close(batches: Any) -> None:
-    """End a stream before its time; a loader's iterator is left to its loader."""
-    if hasattr(batches, "close"):
-        batches.close()
 
 
 def report(config: IngestConfig, found: dict[str, list[Timing]], *, size: int) -> Report:

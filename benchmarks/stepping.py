@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,6 +25,16 @@ class StepSettings:
     """Steps that count."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class StepTimes:
+    """Seconds of each step that counts, of one rank."""
+
+    wall: Sequence[float]
+    """By the clock: also what other processes on the same cores cost."""
+    cpu: Sequence[float]
+    """Of the rank's own process, all its threads."""
+
+
 class TimedBatches:
     """In-memory batches; the time between two that are taken is a step, with all around it."""
 
@@ -37,7 +47,7 @@ class TimedBatches:
             "decoded": np.ones(settings.batch, dtype=bool),
         }
         self._settings = settings
-        self._taken: list[float] = []
+        self._taken: list[tuple[float, float]] = []
 
     def __iter__(self) -> Iterator[Batch]:
         """Yield a batch for each step, and one more, whose step is not timed.
@@ -45,9 +55,10 @@ class TimedBatches:
         In training that is the run's last step, which validates and saves.
         """
         for _ in range(self._settings.warm_up + self._settings.steps + 1):
-            self._taken.append(time.perf_counter())
+            self._taken.append((time.perf_counter(), time.process_time()))
             yield self._batch
 
-    def seconds(self) -> list[float]:
+    def times(self) -> StepTimes:
         """Return the length of each step that counts."""
-        return np.diff(self._taken)[self._settings.warm_up :].tolist()
+        wall, cpu = np.diff(self._taken, axis=0)[self._settings.warm_up :].T.tolist()
+        return StepTimes(wall=wall, cpu=cpu)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,12 +27,12 @@ from pipelines.training.stopping import new_stop_signal, on_sigterm
 
 def connect_for(config: TrainConfig) -> None:
     """Connect to Ray, with room for the workers where it is started here."""
-    # Replaced workers are noticed at this interval.
-    os.environ.setdefault("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "0.5")
     # Ray Train's own handling of print() shows every progress line twice.
     os.environ.setdefault("RAY_TRAIN_ENABLE_PRINT_PATCH", "0")
     workers = 1 if config.num_workers == AUTO else config.worker_range()[1]
-    connect(num_cpus=(os.cpu_count() or 1) + workers)
+    # One decoding task more than cores: one of them always waits for its place in the order.
+    tasks = (os.cpu_count() or 1) + 1
+    connect(num_cpus=tasks + math.ceil(workers * config.cpus_per_worker))
 
 
 def launch(run: Run, manifest: Manifest, inspection: Inspection) -> Ending:

@@ -20,7 +20,7 @@ from ray.actor import ActorHandle
 from ray.exceptions import RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-_LOOK_EVERY_S = 0.5
+_LOOK_EVERY_S = 2.0
 _DEAF_AFTER_S = 5.0
 
 EXIT_CODE = 128 + signal.SIGTERM
