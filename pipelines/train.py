@@ -34,6 +34,7 @@ from pipelines.tracking.runs import finish_run, log_artifacts, open_run
 from pipelines.tracking.server import resolve_uri
 from pipelines.training.checkpoints import best, newest
 from pipelines.training.checks import Inspection, inspect
+from pipelines.training.claim import Claim
 from pipelines.training.config import PRESETS, TrainConfig, shown
 from pipelines.training.launch import connect_for, launch
 from pipelines.training.loop import Ending
@@ -115,6 +116,7 @@ def fit(config: TrainConfig) -> Run:
     run = replace(run, config=place(run.config))
     # Storage that takes nothing is found out before MLflow has a run.
     run = run.save(state="running", run_id=run.run_id, facts=inspection.facts)
+    claim = Claim.take(run.location)
     run_id = open_run(
         run.config.tracking,
         name=str(run.config.name),
@@ -125,17 +127,26 @@ def fit(config: TrainConfig) -> Run:
     run = run.save(state="running", run_id=run_id, facts=inspection.facts)
     status: Literal["FINISHED", "FAILED", "KILLED"] = "FAILED"
     try:
-        ending = launch(run, manifest, inspection)
+        ending = launch(run, claim, manifest, inspection)
         registered = _conclude(run, ending, inspection)
         status = "FINISHED"
     except (KeyboardInterrupt, TerminatedError, SystemExit):
         status = "KILLED"  # Ray Train leaves by SystemExit when it is interrupted
         raise
     finally:
-        finish_run(config.tracking.uri, run_id, status)
+        if not _is_lost(claim):
+            finish_run(config.tracking.uri, run_id, status)
     print(_closing_words(run))
     state = "finished" if registered else "unregistered"
     return run.save(state=state, run_id=run_id, facts=inspection.facts)
+
+
+def _is_lost(claim: Claim) -> bool:
+    """Whether the run, and its place in MLflow, are another command's by now."""
+    try:
+        return claim.is_lost()
+    except OSError:
+        return False
 
 
 def _conclude(run: Run, ending: Ending, inspection: Inspection) -> bool:

@@ -18,6 +18,7 @@ from pipelines.cluster import connect
 from pipelines.shards import Manifest
 from pipelines.storage import open_filesystem, printable
 from pipelines.training.checks import Inspection
+from pipelines.training.claim import Claim
 from pipelines.training.config import AUTO, TrainConfig
 from pipelines.training.loop import Ending, Job, train_worker
 from pipelines.training.mask_bank import read_mask_bank
@@ -35,7 +36,7 @@ def connect_for(config: TrainConfig) -> None:
     connect(num_cpus=tasks + math.ceil(workers * config.cpus_per_worker))
 
 
-def launch(run: Run, manifest: Manifest, inspection: Inspection) -> Ending:
+def launch(run: Run, claim: Claim, manifest: Manifest, inspection: Inspection) -> Ending:
     """Train to the last step, from the newest checkpoint where there is one.
 
     Raises:
@@ -46,7 +47,7 @@ def launch(run: Run, manifest: Manifest, inspection: Inspection) -> Ending:
     kind = "GPU" if config.device == "gpu" else "CPU"
     print(f"training {config.name} on {config.num_workers} {kind} worker(s), {config.precision}")
     stop = new_stop_signal()
-    job = _job(run, manifest, inspection, stop)
+    job = _job(run, claim, manifest, inspection, stop)
     with on_sigterm(stop), _storage_errors(run):
         result: Any = _trainer(config, job).fit()
     ending: Ending = result.return_value
@@ -71,13 +72,15 @@ def _storage_errors(run: Run) -> Iterator[None]:
         ) from error
 
 
-def _job(run: Run, manifest: Manifest, inspection: Inspection, stop: ActorHandle) -> Job:
+def _job(
+    run: Run, claim: Claim, manifest: Manifest, inspection: Inspection, stop: ActorHandle
+) -> Job:
     config = run.config
     state = inspection.init_state
     size = config.crop_size or manifest.size
     return Job(
         config=config,
-        run=run.location,
+        claim=claim,
         size=size,
         row_groups=inspection.row_groups,
         masks=ray.put(read_mask_bank(config.data, manifest, "train", size=size)),

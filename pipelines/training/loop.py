@@ -24,6 +24,7 @@ from isnet.training import GanTrainer, NonFiniteLossError
 from pipelines.seeding import stable_hash
 from pipelines.storage import printable
 from pipelines.training.building import build_trainer, check_device
+from pipelines.training.claim import Claim
 from pipelines.training.config import TrainConfig
 from pipelines.training.ranks import Ranks
 from pipelines.training.recorder import Recorder
@@ -40,8 +41,8 @@ class Job:
 
     config: TrainConfig
     """Placed: nothing in it is `auto`."""
-    run: str
-    """The run's folder, a path or a URI."""
+    claim: Claim
+    """To the run's folder."""
     size: int
     """Side of the training pictures."""
     row_groups: Sequence[RowGroup]
@@ -56,6 +57,11 @@ class Job:
     """MLflow's."""
     about: Mapping[str, Any]
     """Facts to keep in every checkpoint."""
+
+    @property
+    def run(self) -> str:
+        """The run's folder, a path or a URI."""
+        return self.claim.run
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +106,7 @@ class _Worker:
         self._recorder: Recorder | None = None
         if ranks.rank == 0:
             self._recorder = stack.enter_context(
-                Recorder.open(job.config, job.run, job.run_id, job.about, job.stop, restored)
+                Recorder.open(job.config, job.claim, job.run_id, job.about, job.stop, restored)
             )
         self._load(restored.state)
 

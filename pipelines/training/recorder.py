@@ -18,6 +18,7 @@ from isnet.training import GanTrainer
 from pipelines.storage import is_uri
 from pipelines.tracking.rows import logged
 from pipelines.tracking.tracker import Tracker
+from pipelines.training.claim import Claim
 from pipelines.training.config import TrainConfig
 from pipelines.training.observer import Observer
 from pipelines.training.restoring import Restored
@@ -48,7 +49,7 @@ class Recorder:
     def open(
         cls,
         config: TrainConfig,
-        run: str,
+        claim: Claim,
         run_id: str,
         about: Mapping[str, Any],
         stop: ActorHandle,
@@ -59,12 +60,12 @@ class Recorder:
         tracker = Tracker(
             uri,
             run_id,
-            unsent_folder=Path(tempfile.gettempdir() if is_uri(run) else run),
+            unsent_folder=Path(tempfile.gettempdir() if is_uri(claim.run) else claim.run),
             pending=restored.state["pending"] if restored.state is not None else (),
             known=_logged(uri, run_id) if restored.passed_over is not None else (),
         )
         saver = Saver(
-            run, keep_best=config.keep_checkpoints, on_saved=lambda _: tracker.commit_sealed()
+            claim, keep_best=config.keep_checkpoints, on_saved=lambda _: tracker.commit_sealed()
         )
         with tracker, saver:
             yield cls(

@@ -1,6 +1,7 @@
 """A training run's folder: its name, its configuration, and whether it has finished.
 
 runs/demo/run.json          state, MLflow run, resolved configuration
+runs/demo/claim             see claim.py
 runs/demo/checkpoint_*/     see checkpoints.py
 runs/demo/model/            the finished generator, to evaluate, serve and ship
 """

@@ -20,6 +20,7 @@ from isnet.checkpoint import save_generator, save_training_state, snapshot
 from isnet.config import GeneratorConfig, InputError
 from pipelines.storage import printable
 from pipelines.training.checkpoints import prune, upload
+from pipelines.training.claim import Claim, ClaimLostError
 
 _PAUSES_S = (1.0, 5.0)
 """Between the attempts to write a checkpoint: a moment's trouble with storage ends no run."""
@@ -53,16 +54,19 @@ class Saver:
     As a context manager it waits for the last one.
     """
 
-    def __init__(self, run: str, *, keep_best: int, on_saved: Callable[[Contents], None]) -> None:
-        """Write into the run's folder, a path or a URI.
+    def __init__(
+        self, claim: Claim, *, keep_best: int, on_saved: Callable[[Contents], None]
+    ) -> None:
+        """Write into the folder of a run for as long as the claim to it is good.
 
         Args:
-            run: the folder.
+            claim: the right to write.
             keep_best: best checkpoints that are kept beside the newest two.
             on_saved: called from the thread once a checkpoint is complete.
 
         """
-        self._run, self._keep_best, self._on_saved = run, keep_best, on_saved
+        self._claim, self._run = claim, claim.run
+        self._keep_best, self._on_saved = keep_best, on_saved
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="checkpoint")
         self._running: Future[None] | None = None
         self.failure: str | None = None
@@ -97,7 +101,12 @@ class Saver:
     def _save(self, contents: Contents, state: Mapping[str, Any]) -> None:
         for pause in (*_PAUSES_S, None):
             try:
+                self._claim.require()
                 self._write(contents, state)
+                self._claim.require()
+            except ClaimLostError as error:
+                self.failure = str(error)
+                return
             except _WRITE_ERRORS as error:
                 if pause is None:
                     self.failure = self._advice(contents.step, error)

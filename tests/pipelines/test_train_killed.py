@@ -1,4 +1,4 @@
-"""Training whose driver and workers are killed ends like training that was left alone."""
+"""Training that is killed, or started twice, ends like training that was left alone."""
 
 from __future__ import annotations
 
@@ -22,3 +22,13 @@ def test_a_killed_driver_and_a_killed_worker_change_nothing(undisturbed, prepare
     training.workers()[-1].kill()
     assert training.finish() == 0
     assert_same_outcome(training, undisturbed(ranks))
+
+
+def test_a_command_that_is_given_again_takes_the_run(undisturbed, prepared, tmp_path):
+    training = Training(prepared, tmp_path / "taken").start()
+    first = training.process
+    training.wait_for_step(8)
+    assert training.start().finish() == 0
+    assert first.wait(timeout=60) == 2
+    assert "was taken by a command that was started later" in training.output
+    assert_same_outcome(training, undisturbed(2))

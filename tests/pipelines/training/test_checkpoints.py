@@ -11,9 +11,10 @@ import pytest
 import torch
 
 from isnet.checkpoint import load_generator, load_training_state, read_about, snapshot
-from isnet.config import GeneratorConfig
+from isnet.config import GeneratorConfig, InputError
 from isnet.network import generator_from_config
 from pipelines.training.checkpoints import best, find, newest, prune, upload
+from pipelines.training.claim import Claim
 from pipelines.training.restoring import choose
 from pipelines.training.saving import Contents, Saver
 
@@ -114,7 +115,7 @@ def test_other_folders_are_left_alone(local, run):
 
 
 def test_the_newest_readable_checkpoint_is_chosen_and_the_others_are_named(run, capsys):
-    with Saver(run, keep_best=1, on_saved=lambda _: None) as saver:
+    with Saver(Claim.take(run), keep_best=1, on_saved=lambda _: None) as saver:
         for step in (2, 4):
             saver.wait()
             saver.save(_contents(step))
@@ -138,7 +139,9 @@ def test_without_one_that_can_be_read_nothing_starts_from_scratch(local, run):
 
 def test_the_saver_writes_what_evaluation_and_a_resumed_run_read(run):
     saved = []
-    with Saver(run, keep_best=1, on_saved=lambda contents: saved.append(contents.step)) as saver:
+    with Saver(
+        Claim.take(run), keep_best=1, on_saved=lambda contents: saved.append(contents.step)
+    ) as saver:
         saver.save(_contents(7, psnr=24.5))
     (found,) = find(run)[0]
     assert found.psnr == 24.5
@@ -158,7 +161,7 @@ def test_the_saver_writes_the_state_as_it_was_handed_over(run, monkeypatch):
         write(*arguments)
 
     monkeypatch.setattr(Saver, "_write", wait_and_write)
-    with Saver(run, keep_best=1, on_saved=lambda _: None) as saver:
+    with Saver(Claim.take(run), keep_best=1, on_saved=lambda _: None) as saver:
         saver.save(_contents(1, state={"weights": weights}))
         weights += 1  # training goes on meanwhile
         go_on.set()
@@ -169,10 +172,41 @@ def test_the_saver_writes_the_state_as_it_was_handed_over(run, monkeypatch):
 def test_storage_that_takes_nothing_is_a_failure_with_advice(tmp_path, monkeypatch):
     monkeypatch.setattr("pipelines.training.saving._PAUSES_S", (0.01,))
     (tmp_path / "file").write_text("no folder can be made here")
-    with Saver(str(tmp_path / "file" / "run"), keep_best=1, on_saved=pytest.fail) as saver:
+    claim = Claim(run=str(tmp_path / "file" / "run"), token="ours")
+    with Saver(claim, keep_best=1, on_saved=pytest.fail) as saver:
         saver.save(_contents(3))
     assert "the checkpoint of step 3 cannot be written to" in str(saver.failure)
     assert "run the same command again" in str(saver.failure)
+
+
+def test_a_folder_that_cannot_be_claimed_is_an_error_with_advice(tmp_path):
+    (tmp_path / "file").write_text("no folder can be made here")
+    with pytest.raises(InputError, match="cannot write to .* give access"):
+        Claim.take(str(tmp_path / "file" / "run"))
+
+
+def test_what_another_command_has_taken_is_not_written_to(run):
+    claim = Claim.take(run)
+    assert not claim.is_lost()
+    Claim.take(run)
+    with Saver(claim, keep_best=1, on_saved=pytest.fail) as saver:
+        saver.save(_contents(3))
+    assert "taken by a command that was started later" in str(saver.failure)
+    assert find(run) == ([], [])
+
+
+def test_metrics_of_a_checkpoint_that_was_taken_over_stay_back(run, monkeypatch):
+    claim = Claim.take(run)
+    write = Saver._write
+
+    def write_and_lose(*arguments):
+        write(*arguments)
+        Claim.take(run)
+
+    monkeypatch.setattr(Saver, "_write", write_and_lose)
+    with Saver(claim, keep_best=1, on_saved=pytest.fail) as saver:
+        saver.save(_contents(3))
+    assert "taken by a command that was started later" in str(saver.failure)
 
 
 def test_snapshot_copies_every_tensor():
@@ -197,7 +231,7 @@ def test_a_full_temporary_disk_is_a_failure_with_advice(run, monkeypatch):
         raise RuntimeError("[enforce fail at inline_container.cc] . file write failed")
 
     monkeypatch.setattr("pipelines.training.saving.save_training_state", fail)
-    with Saver(run, keep_best=1, on_saved=pytest.fail) as saver:
+    with Saver(Claim.take(run), keep_best=1, on_saved=pytest.fail) as saver:
         saver.save(_contents(3))
     assert "file write failed; make room" in str(saver.failure)
 
@@ -208,7 +242,9 @@ def test_old_checkpoints_that_cannot_be_deleted_end_nothing(run, monkeypatch):
 
     monkeypatch.setattr("pipelines.training.saving.prune", refuse)
     saved = []
-    with Saver(run, keep_best=1, on_saved=lambda contents: saved.append(contents.step)) as saver:
+    with Saver(
+        Claim.take(run), keep_best=1, on_saved=lambda contents: saved.append(contents.step)
+    ) as saver:
         saver.save(_contents(3))
     assert saver.failure is None
     assert saved == [3]
