@@ -26,9 +26,14 @@ def test_a_killed_driver_and_a_killed_worker_change_nothing(undisturbed, prepare
 
 def test_a_command_that_is_given_again_takes_the_run(undisturbed, prepared, tmp_path):
     training = Training(prepared, tmp_path / "taken").start()
-    first = training.process
     training.wait_for_step(8)
-    assert training.start().finish() == 0
-    assert first.wait(timeout=60) == 2
+    first, workers = training.process, training.workers()
+    for worker in workers:
+        worker.suspend()  # or the first may be through before the second has begun
+    training.start().wait_for_output("on from the checkpoint of step")
+    for worker in workers:
+        worker.resume()
+    assert first.wait(timeout=120) == 2
+    assert training.finish() == 0
     assert "was taken by a command that was started later" in training.output
     assert_same_outcome(training, undisturbed(2))
