@@ -1,4 +1,4 @@
-"""PSNR, SSIM and MAE of image pairs, by the paper's protocol (Eqs. 6 to 8).
+"""PSNR, SSIM, MAE and relative MAE of image pairs, by the paper's protocol (Eqs. 6 to 8).
 
 Every function takes two float batches (B, 3, H, W) in [0, 1] and returns one value per image,
 float (B,). They do not round; `round_to_8_bits` does, before them, in evaluations.
@@ -19,7 +19,7 @@ def psnr(a: Tensor, b: Tensor) -> Tensor:
 
     The peak is 1, which for images in [0, 1] is the paper's MAX = 255 on 8-bit levels.
     """
-    _check(a, b)
+    check_pair(a, b)
     mean_squared_error = (a.double() - b.double()).square().flatten(1).mean(dim=1)
     return (-10 * torch.log10(mean_squared_error)).float()
 
@@ -29,7 +29,7 @@ def ssim(a: Tensor, b: Tensor) -> Tensor:
     # Here and not above: it brings SciPy, seconds that every Ray worker would wait for.
     from torchmetrics.functional.image import structural_similarity_index_measure
 
-    _check(a, b)
+    check_pair(a, b)
     if min(a.shape[-2:]) < _SSIM_WINDOW:
         raise InputError(
             f"SSIM needs images of at least {_SSIM_WINDOW}x{_SSIM_WINDOW}; "
@@ -53,8 +53,32 @@ def ssim(a: Tensor, b: Tensor) -> Tensor:
 
 def mae(a: Tensor, b: Tensor) -> Tensor:
     """Mean absolute error (Eq. 6) in [0, 1]; the paper prints it in per cent."""
-    _check(a, b)
+    check_pair(a, b)
     return (a - b).abs().flatten(1).mean(dim=1)
+
+
+def relative_mae(a: Tensor, b: Tensor) -> Tensor:
+    """Sum of |a - b| over the sum of b, a fraction: the unit of Table 2's column "MAE(%)".
+
+    Not the unit of Eq. 6 and of the other tables, which is `mae`'s: a dark picture's errors
+    weigh more here.
+
+    Args:
+        a: float (B, 3, H, W) in [0, 1], the picture under test.
+        b: float (B, 3, H, W) in [0, 1], the ground truth.
+
+    Returns:
+        float32 (B,), 0 or more. Where the ground truth is black there is nothing to relate to:
+        0 if `a` is black too, else infinite; never NaN.
+
+    Raises:
+        InputError: the shapes differ or are not (B, 3, H, W).
+
+    """
+    check_pair(a, b)
+    error = (a.double() - b.double()).abs().flatten(1).sum(dim=1)
+    relative = error / b.double().flatten(1).sum(dim=1)
+    return torch.where(error == 0, error, relative).float()
 
 
 def round_to_8_bits(image: Tensor) -> Tensor:
@@ -62,7 +86,8 @@ def round_to_8_bits(image: Tensor) -> Tensor:
     return (image.clamp(0, 1) * 255).round() / 255
 
 
-def _check(a: Tensor, b: Tensor) -> None:
+def check_pair(a: Tensor, b: Tensor) -> None:
+    """Raise an `InputError` unless both are (B, 3, H, W) of the same size."""
     if a.shape != b.shape or a.ndim != 4:
         raise InputError(
             f"the images are {tuple(a.shape)} and {tuple(b.shape)}; "

