@@ -16,9 +16,10 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from benchmarks.counting import Checkpoint, Networks, count, write_checkpoint
+from benchmarks.checkpoint_cost import Checkpoint, write_checkpoint
 from benchmarks.measuring import check_output
-from isnet.config import GeneratorConfig
+from isnet.config import DiscriminatorConfig, GeneratorConfig
+from isnet.counting import Networks, count
 from pipelines.cli import parse, run_main
 from pipelines.report import markdown_table
 from pipelines.shards import ROW_GROUP
@@ -51,8 +52,8 @@ class BudgetConfig:
     """Bytes of a row in the shards: their size over their rows, from manifest.json."""
     shard_mib: int = 128
     """Size of a shard."""
-    masks: int = 12_000
-    """Training masks."""
+    masks: int = 55_116
+    """Training masks: those of NVIDIA's irregular_mask.zip."""
     restart_s: float = 60.0
     """From a failure to the next step, but for the steps that are repeated."""
     write: bool = True
@@ -65,7 +66,7 @@ def main(argv: Sequence[str]) -> None:
     """Run the command line."""
     config = parse(BudgetConfig, argv, description=__doc__, prog="python -m benchmarks.budget")
     check_output(config.output)
-    networks = count(GeneratorConfig(), size=config.size)
+    networks = count(GeneratorConfig(), DiscriminatorConfig(), size=config.size)
     written = write_checkpoint(GeneratorConfig()) if config.write else None
     text = "\n".join(
         [
@@ -105,6 +106,7 @@ def ingest(config: BudgetConfig, networks: Networks) -> str:
     for rate in SAMPLES_PER_GPU:
         total = rate * config.gpus
         node = rate * config.gpus_per_node
+        in_memory = node * row_in_memory(config.size) / 1e6
         rows.append(
             [
                 str(rate),
@@ -113,7 +115,8 @@ def ingest(config: BudgetConfig, networks: Networks) -> str:
                 f"{total / config.rows_per_core:.0f}",
                 f"{total * config.row_bytes / 1e6:,.0f}",
                 f"{node * config.row_bytes / 1e6:.1f}",
-                f"{node * row_in_memory(config.size) / 1e6:.0f}",
+                f"{in_memory:.0f}",
+                f"{in_memory * (1 - 1 / nodes(config)):.0f}",
                 f"{total / ROW_GROUP:.0f}",
                 f"{config.images / total / 60:.0f}",
             ]
@@ -121,9 +124,14 @@ def ingest(config: BudgetConfig, networks: Networks) -> str:
     headers = [
         "samples/s a GPU", "TFLOP/s a GPU sustains", "decode cores a GPU", "decode cores in all",
         "storage MB/s in all", "storage MB/s a node", "object store MB/s a node",
-        "row groups read /s", "minutes an epoch",
+        "MB/s a node from others", "row groups read /s", "minutes an epoch",
     ]  # fmt: skip
     return markdown_table(headers, rows)
+
+
+def nodes(config: BudgetConfig) -> int:
+    """Machines that the GPUs are in."""
+    return math.ceil(config.gpus / config.gpus_per_node)
 
 
 def row_in_memory(size: int) -> int:
@@ -186,9 +194,9 @@ def checkpoints(config: BudgetConfig, networks: Networks, written: Checkpoint | 
             f"took {written.write_s:.1f} s beside it."
         )
     rows = []
-    nodes = math.ceil(config.gpus / config.gpus_per_node)
+    machines = nodes(config)
     for days in NODE_MTBF_DAYS:
-        mtbf = days * 86400 / nodes
+        mtbf = days * 86400 / machines
         interval = young_interval(cost, mtbf)
         shares = [
             lost_share(time, cost_s=cost, mtbf_s=mtbf, restart_s=config.restart_s)
@@ -199,7 +207,7 @@ def checkpoints(config: BudgetConfig, networks: Networks, written: Checkpoint | 
             + [f"{100 * share:.2f} %" for share in shares]
         )
     headers = [
-        "MTBF of a node, days", f"of {nodes} nodes, hours", "best interval, minutes",
+        "MTBF of a node, days", f"of {machines} nodes, hours", "best interval, minutes",
         "lost at best", "lost at 10 minutes", "lost at 60 minutes",
     ]  # fmt: skip
     return "\n".join([*lines, "", markdown_table(headers, rows)])
@@ -212,6 +220,7 @@ def memory(config: BudgetConfig) -> str:
     shards = math.ceil(config.images * config.row_bytes / (config.shard_mib * 2**20))
     rows = [
         ["masks, a copy in each node's object store", f"{bank / 1e6:.0f} MB"],
+        ["masks once more, in the driver while it gathers them", f"{bank / 1e6:.0f} MB"],
         [
             f"list of {groups:,} row groups of {shards:,} shards, in the driver and each worker",
             f"{groups * _bytes_of_row_group() / 1e6:.1f} MB",
