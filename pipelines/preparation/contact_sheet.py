@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-from pipelines.evaluation.reading import (
+from pipelines.reading import (
     decode_rgb,
     decode_square_hole,
     name_errors,

@@ -21,6 +21,8 @@ from pipelines.preparation.sources.listing import (
 from pipelines.storage import open_filesystem
 
 _BUFFER = 64 * 1024
+"""Bytes of a read: on an object store a picture should take one request, not one for each 4 kB."""
+
 _DAMAGED = (
     zipfile.BadZipFile,
     zlib.error,
@@ -31,14 +33,15 @@ _DAMAGED = (
 )
 """What a damaged member raises."""
 
-"""Bytes of a read: on an object store a picture should take one request, not one for each 4 kB."""
-
 _ENCRYPTED = 0x1
+
+_HERE = "./"
+"""What some programs begin every name with."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Zip:
-    """A zip archive. A key is a member's name."""
+    """A zip archive. A key is a member's name, without a `./` at its start."""
 
     name: str
     """How messages call it: the option and what it was given."""
@@ -63,7 +66,7 @@ class Zip:
         if any(member.flag_bits & _ENCRYPTED for member in members):
             raise InputError(f"{self.name} is encrypted; unpack it and name the folder")
         entries = (
-            Entry(member.filename, member.file_size, 0, member.header_offset)
+            Entry(member.filename.removeprefix(_HERE), member.file_size, 0, member.header_offset)
             for member in sorted(members, key=lambda member: member.header_offset)
             if not member.is_dir()
         )
@@ -86,7 +89,9 @@ class Zip:
 
         """
         try:
-            return _open(self.location, self.opened).read(entry.key)
+            archive = _open(self.location, self.opened)
+            here = entry.key not in archive.NameToInfo
+            return archive.read(_HERE + entry.key if here else entry.key)
         except FileNotFoundError as error:
             raise FileNotFoundError(self.name) from error
         except _DAMAGED as error:

@@ -21,6 +21,9 @@ PARTITION = {"000001.jpg": 0, "000002.jpg": 0, "000003.jpg": 0, "000004.jpg": 0}
 PARTITION |= {"162771.jpg": 1, "162772.jpg": 1, "182638.jpg": 2, "182639.jpg": 2}
 """The first pictures of each of CelebA's splits."""
 
+NVIDIA_HOLES = ((8, 8), (8, 20), (16, 16), (16, 22), (16, 28), (20, 27))
+"""Sides of a hole of each range of the testing masks, (0.01, 0.1] to (0.5, 0.6], in 32nds."""
+
 
 def opened(location: object) -> Source:
     return open_source(str(location), "--photos")
@@ -107,14 +110,28 @@ def mask_png(share: float, *, white_hole: bool, turns: int = 0, side: int = 512)
     """A mask picture with a hole at one edge."""
     hole = np.zeros((side, side), dtype=bool)
     hole[: round(side * share)] = True
+    return _png(np.rot90(hole == white_hole, turns))
+
+
+def _testing_mask(sides: tuple[int, int], *, at_border: bool) -> bytes:
+    """A testing mask of 512x512, white = hole: a rectangle in a corner, or in the middle."""
+    top, left = (0 if at_border else (32 - side) // 2 for side in sides)
+    hole = np.zeros((32, 32), dtype=bool)
+    hole[top : top + sides[0], left : left + sides[1]] = True
+    return _png(hole.repeat(16, axis=0).repeat(16, axis=1))
+
+
+def _png(white: np.ndarray) -> bytes:
     buffer = io.BytesIO()
-    picture = np.rot90(hole == white_hole, turns).astype(np.uint8) * 255
-    Image.fromarray(picture).save(buffer, format="PNG")
+    Image.fromarray(white.astype(np.uint8) * 255).save(buffer, format="PNG")
     return buffer.getvalue()
 
 
 def write_nvidia(folder: Path, *, training: bool = True, testing: bool = True) -> Path:
-    """NVIDIA's irregular masks: 15 % hole in the training set, 25 % in the testing set."""
+    """NVIDIA's irregular masks: a training set of 15 % hole, a testing set of six ranges.
+
+    As published, of each range of the testing set half touch the border and half do not.
+    """
     if training:
         masks = {
             f"irregular_mask/disocclusion_img_mask/{n:05d}.png": mask_png(
@@ -124,9 +141,10 @@ def write_nvidia(folder: Path, *, training: bool = True, testing: bool = True) -
         }
         write_zip(folder / "irregular_mask.zip", masks)
     if testing:
+        kinds = [(sides, at_border) for sides in NVIDIA_HOLES for at_border in (True, False)]
         masks = {
-            f"mask/testing_mask_dataset/{n:05d}.png": mask_png(0.25, white_hole=True, turns=n)
-            for n in range(4)
+            f"mask/testing_mask_dataset/{n:05d}.png": _testing_mask(sides, at_border=at_border)
+            for n, (sides, at_border) in enumerate(kinds)
         }
         write_zip(folder / "mask.zip", masks)
     return folder

@@ -36,6 +36,15 @@ def test_a_tar_of_the_command_line_is_read(tmp_path: Path, options: tuple[str, .
 
 
 @pytest.mark.parametrize("write", [write_tar, write_zip])
+def test_names_that_begin_with_the_folder_itself_are_read(tmp_path: Path, write) -> None:
+    path = tmp_path / ("x.tar" if write is write_tar else "x.zip")
+    members = {f"./{name}": data for name, data in MEMBERS.items()}
+    assert content(write(path, members)) == MEMBERS
+    members["set/b.jpg"] = b""
+    assert "holds set/b.jpg twice" in refusal(write(path, members))
+
+
+@pytest.mark.parametrize("write", [write_tar, write_zip])
 def test_hidden_members_are_left_alone(
     tmp_path: Path, write, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -15,6 +15,7 @@ from pipelines.preparation.config import PrepareConfig
 from pipelines.prepare import main
 from pipelines.shards import Manifest, read_manifest
 from tests.pipelines.preparation.archives import (
+    NVIDIA_HOLES,
     PARTITION,
     extract,
     mask_png,
@@ -27,6 +28,10 @@ from tests.pipelines.preparation.photographs import decode, rows
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_session")]
 
 PLACES = {"train": 8, "validation": 3, "test": 3}
+
+TRAINING = 0.156
+TESTING = {round(height * width / 32**2, 3) for height, width in NVIDIA_HOLES}
+"""Hole ratios of NVIDIA's masks at 32x32."""
 
 
 def prepared(*argv: object, output: Path) -> Manifest:
@@ -155,8 +160,8 @@ def test_nvidia_masks_are_held_out_and_read_by_their_own_polarity(
             extract(archive)
     photos = places if command == ["places2"] else places / "val_256.tar"
     manifest = prepared(*command, "--photos", photos, "--masks", nvidia, output=tmp_path / "out")
-    assert counts(manifest, "masks") == {"train": 6, "validation": 4}
-    assert _ratios(tmp_path / "out") == {"train": {0.156}, "validation": {0.25}}
+    assert counts(manifest, "masks") == {"train": 6, "validation": 12}
+    assert _ratios(tmp_path / "out") == {"train": {TRAINING}, "validation": TESTING}
     captured = capsys.readouterr()
     assert "warning" not in captured.err
     assert "--heldout-masks" in captured.out
@@ -182,8 +187,9 @@ def test_one_of_nvidias_sets_is_divided_by_a_share(
     masks = next(nvidia.iterdir()) if itself else nvidia
     arguments = ("--photos", places / "val_256.tar", "--masks", masks, "--mask-layout", "nvidia")
     prepared(*arguments, output=tmp_path / "out")
-    ratio = 0.156 if which == "training" else 0.25
-    assert _ratios(tmp_path / "out") == {"train": {ratio}, "validation": {ratio}}
+    found = _ratios(tmp_path / "out")
+    expected = {TRAINING} if which == "training" else TESTING
+    assert found["train"] | found["validation"] == expected
     assert f"only the {which} set is there; a share" in capsys.readouterr().out
 
 
@@ -213,7 +219,7 @@ def test_the_warning_names_the_option_of_the_masks_that_look_inverted(
     polarity = ("--mask-polarity", "black-hole")
     prepared(*arguments, *polarity, *held_out, output=tmp_path / "out")
     (warning,) = [line for line in capsys.readouterr().err.splitlines() if "hole on" in line]
-    assert "mask.zip are 75% hole on average, read as black-hole" in warning
+    assert "mask.zip are 70% hole on average, read as black-hole" in warning
     assert "--heldout-mask-polarity white-hole --overwrite" in warning
 
 

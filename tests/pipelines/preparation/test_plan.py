@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from isnet.config import InputError
+from isnet.images import centre_square, encode_jpeg, open_image, square_crop
 from pipelines.preparation.config import PrepareConfig
-from pipelines.preparation.plan import MIXED_PHOTOS, make_plan
+from pipelines.preparation.plan import MIXED_PHOTOS, SHARD_BYTES, _shard_count, make_plan
 from pipelines.preparation.sources.opening import open_source
 from tests.pipelines.preparation.photographs import photo
 
@@ -40,6 +41,16 @@ def test_many_photographs_are_each_decoded_once(tmp_path: Path) -> None:
     ]
     keys = [item.entry.key for unit in units if unit.split == "train" for item in unit.items]
     assert len(keys) == len(set(keys))
+
+
+def test_shards_of_a_large_set_have_about_128_mib(samples: Path) -> None:
+    pictures = [open_image(path) for path in sorted(samples.glob("*.jpg"))]
+    squares = [square_crop(p, box=centre_square(p), size=256) for p in pictures]
+    row_bytes = sum(len(encode_jpeg(square)) for square in squares) / len(squares)
+    rows = 1_803_460  # of Places2
+    size = rows * row_bytes / _shard_count(256, "images", "train", rows)
+    assert size == pytest.approx(SHARD_BYTES, rel=0.25)
+    assert _shard_count(256, "images", "train", 1000) == 16
 
 
 def test_empty_mask_folder_is_refused(config: PrepareConfig, tmp_path: Path) -> None:

@@ -51,6 +51,20 @@ def test_photographs_none_of_which_decodes_are_refused(
     assert not (tmp_path / "out" / MANIFEST).exists()
 
 
+@pytest.mark.ray
+@pytest.mark.usefixtures("ray_session")
+def test_validation_photographs_none_of_which_decodes_are_refused(
+    config: PrepareConfig, tmp_path: Path
+) -> None:
+    (tmp_path / "held-out").mkdir()
+    (tmp_path / "held-out/a.jpg").write_text("no picture")
+    held_out = replace(config, validation_photos=str(tmp_path / "held-out"))
+    message = r"none of the files in --validation-photos .* can be used; the first, a.jpg: "
+    with pytest.raises(InputError, match=message):
+        prepare(replace(held_out, output=str(tmp_path / "out")))
+    assert not (tmp_path / "out" / MANIFEST).exists()
+
+
 def mask_files(folder: Path, *, share: float, count: int = 6) -> Path:
     """Write mask files with `share` white, one that is all white and one all black."""
     folder.mkdir()
