@@ -1,4 +1,4 @@
-"""Read a prepared data set outside training: only what is wanted, or a clear error."""
+"""Read a prepared data set: only what is wanted, or a clear error."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pyarrow import parquet
 
 from isnet.config import InputError
 from isnet.masks import decode_hole
-from pipelines.shards import Kind, Manifest, Shard, check_shard_schema
+from pipelines.shards import Kind, Manifest, check_shard_schema
 from pipelines.storage import join, open_filesystem, printable
 
 _COLUMNS: dict[Kind, str] = {"images": "image", "masks": "mask"}
@@ -25,7 +25,7 @@ def read_column(data: str, manifest: Manifest, kind: Kind, column: str, split: s
     """Read one column of a split, in the order of the shards."""
     values: list[Any] = []
     for shard in manifest.shards(kind, split):
-        with _open_shard(data, shard) as file:
+        with open_shard(data, shard.path) as file:
             values += file.read([column])[column].to_pylist()
     return values
 
@@ -37,7 +37,7 @@ def read_pictures(
     column = _COLUMNS[kind]
     found: dict[str, bytes] = {}
     for shard in manifest.shards(kind, split):
-        with _open_shard(data, shard) as file:
+        with open_shard(data, shard.path) as file:
             for group in range(file.num_row_groups):
                 names = file.read_row_group(group, ["key"])["key"].to_pylist()
                 rows = [row for row, name in enumerate(names) if name in keys]
@@ -55,7 +55,7 @@ def read_first_pictures(
     for shard in manifest.shards(kind, split):
         if len(found) >= count:
             break
-        with _open_shard(data, shard) as file:
+        with open_shard(data, shard.path) as file:
             table = file.read_row_group(0, ["key", _COLUMNS[kind]]).slice(0, count - len(found))
             found |= zip(table["key"].to_pylist(), table[_COLUMNS[kind]].to_pylist(), strict=True)
     return found
@@ -88,13 +88,23 @@ def name_errors(data: str, what: str) -> Iterator[None]:
 
 
 @contextmanager
-def _open_shard(data: str, shard: Shard) -> Iterator[parquet.ParquetFile]:
-    """Open a shard; what goes wrong while it is open is told of it."""
-    filesystem, path = open_filesystem(join(data, shard.path))
-    with name_errors(data, shard.path), filesystem.open_input_file(path) as file:
-        shard_file = parquet.ParquetFile(file)
-        check_shard_schema(shard_file.metadata, join(data, shard.path))
-        yield shard_file
+def open_shard(data: str, path: str) -> Iterator[parquet.ParquetFile]:
+    """Open a shard; what goes wrong while it is open is told of it.
+
+    Args:
+        data: the data set's folder, a path or a URI.
+        path: the shard's path below it.
+
+    Raises:
+        InputError: a shard that is gone, cut short, or of another schema version.
+
+    """
+    location = join(data, path)
+    filesystem, place = open_filesystem(location)
+    with name_errors(data, path), filesystem.open_input_file(place) as file:
+        shard = parquet.ParquetFile(file)
+        check_shard_schema(shard.metadata, location)
+        yield shard
 
 
 def _of_size(pixels: np.ndarray, size: int) -> np.ndarray:
