@@ -177,6 +177,13 @@ def square_crop(image: Image.Image, *, box: Box, size: int) -> np.ndarray:
     return np.array(crop)
 
 
+def scaled(picture: Image.Image, size: int) -> Image.Image:
+    """Bring a square RGB picture to a side of `size` pixels (Lanczos); 0 leaves it as it is."""
+    if size in (0, picture.width):
+        return picture
+    return picture.resize((size, size), Image.Resampling.LANCZOS)
+
+
 def encode_jpeg(rgb: np.ndarray, *, quality: int = 95) -> bytes:
     """Encode uint8 (H, W, 3) as JPEG with full colour resolution."""
     buffer = io.BytesIO()

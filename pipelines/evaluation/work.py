@@ -11,14 +11,16 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
 from isnet import metrics
 from isnet.config import InputError, ReconstructionConfig
-from isnet.images import to_tensor
-from isnet.masks import BUCKETS, bucket_of
+from isnet.images import scaled, to_tensor
+from isnet.lpips import Lpips
+from isnet.masks import BUCKETS, bucket_of, resize_hole
 from isnet.reconstruction import Reconstruction, reconstruct
-from pipelines.evaluation.reading import (
+from pipelines.reading import (
     decode_rgb,
     decode_square_hole,
     name_errors,
@@ -90,6 +92,10 @@ class Score:
     ssim: float
     mae: float
     """In [0, 1]."""
+    relative_mae: float
+    """A fraction, Table 2's unit; infinite where only the ground truth is black."""
+    lpips: float | None
+    """None where it was not measured."""
     passes: int
 
 
@@ -101,6 +107,10 @@ class Summary:
     """Mean of the finite values, dB; NaN where there is none."""
     ssim: float
     mae: float
+    relative_mae: float
+    """Mean of the finite values; NaN where there is none."""
+    lpips: float | None
+    """None where it was not measured."""
     passes: float
     count: int
     infinite: int
@@ -142,8 +152,14 @@ def plan_work(
     return Work(items=tuple(items), split=split, without_masks=without_masks)
 
 
-def load_samples(data: str, manifest: Manifest, work: Work) -> list[Sample]:
+def load_samples(data: str, manifest: Manifest, work: Work, *, size: int = 0) -> list[Sample]:
     """Read and decode what the work names, in its order.
+
+    Args:
+        data: the prepared data set.
+        manifest: its manifest.
+        work: which of it.
+        size: side that pictures and holes are scaled to; 0 leaves them as they are.
 
     Raises:
         InputError: a shard or a row that cannot be read. No other row may stand in for it: the
@@ -157,48 +173,82 @@ def load_samples(data: str, manifest: Manifest, work: Work) -> list[Sample]:
     samples = []
     for item in work.items:
         with name_errors(data, f"{work.split} image {item.image}"):
-            rgb = decode_rgb(images[item.image], manifest.size)
+            rgb = _scaled_rgb(decode_rgb(images[item.image], manifest.size), size)
         with name_errors(data, f"{HELD_OUT_MASKS} mask {item.mask}"):
-            hole = np.rot90(decode_square_hole(masks[item.mask], manifest.size), k=item.turns)
+            hole = _scaled_hole(decode_square_hole(masks[item.mask], manifest.size), size)
+        hole = np.rot90(hole, k=item.turns)
         samples.append(Sample(item=item, rgb=rgb, valid=torch.from_numpy(~hole)[None]))
     return samples
 
 
+def _scaled_rgb(rgb: np.ndarray, size: int) -> np.ndarray:
+    return np.asarray(scaled(Image.fromarray(rgb), size))
+
+
+def _scaled_hole(hole: np.ndarray, size: int) -> np.ndarray:
+    return resize_hole(hole, width=size, height=size) if size else hole
+
+
 def score(
-    samples: Sequence[Sample], fill: Fill, *, device: torch.device, batch_size: int = 16
+    samples: Sequence[Sample],
+    fill: Fill,
+    *,
+    device: torch.device,
+    batch_size: int = 16,
+    lpips: Lpips | None = None,
 ) -> Iterator[Score]:
-    """Measure one method, on the composite; only the corrupted image reaches it."""
+    """Measure one method, on the composite; only the corrupted image reaches it.
+
+    LPIPS is measured where it is given, on `device`; it takes most of the time.
+    """
     for start in range(0, len(samples), batch_size):
         chunk = samples[start : start + batch_size]
         ground_truth = to_tensor(np.stack([sample.rgb for sample in chunk])).to(device)
         valid = torch.stack([sample.valid for sample in chunk]).to(device)
         corrupted = torch.where(valid, ground_truth, torch.zeros_like(ground_truth))
-        result = fill(corrupted, valid)
-        composite = metrics.round_to_8_bits(result.image)
-        rows = zip(
-            chunk,
-            metrics.psnr(composite, ground_truth).tolist(),
-            metrics.ssim(composite, ground_truth).tolist(),
-            metrics.mae(composite, ground_truth).tolist(),
-            result.passes.tolist(),
-            strict=True,
+        yield from _compare([s.item for s in chunk], fill(corrupted, valid), ground_truth, lpips)
+
+
+def _compare(
+    items: Sequence[WorkItem], result: Reconstruction, ground_truth: Tensor, lpips: Lpips | None
+) -> Iterator[Score]:
+    """Measure one batch."""
+    composite = metrics.round_to_8_bits(result.image)
+    psnr = metrics.psnr(composite, ground_truth).tolist()
+    ssim = metrics.ssim(composite, ground_truth).tolist()
+    mae = metrics.mae(composite, ground_truth).tolist()
+    relative_mae = metrics.relative_mae(composite, ground_truth).tolist()
+    distance = [None] * len(items) if lpips is None else lpips(composite, ground_truth).tolist()
+    for index, (item, passes) in enumerate(zip(items, result.passes.tolist(), strict=True)):
+        yield Score(
+            item=item,
+            psnr=psnr[index],
+            ssim=ssim[index],
+            mae=mae[index],
+            relative_mae=relative_mae[index],
+            lpips=distance[index],
+            passes=passes,
         )
-        for sample, psnr, ssim, mae, passes in rows:
-            yield Score(item=sample.item, psnr=psnr, ssim=ssim, mae=mae, passes=passes)
 
 
 def summarise(scores: Sequence[Score]) -> Summary:
-    """Average scores; infinite PSNRs are counted apart, never averaged."""
-    psnr = np.array([score.psnr for score in scores])
-    finite = psnr[np.isfinite(psnr)]
+    """Average scores; infinite PSNRs are counted apart, nothing infinite is averaged."""
+    distances = [score.lpips for score in scores if score.lpips is not None]
     return Summary(
-        psnr=float(finite.mean()) if len(finite) else float("nan"),
+        psnr=_finite_mean([score.psnr for score in scores]),
         ssim=float(np.mean([score.ssim for score in scores])),
         mae=float(np.mean([score.mae for score in scores])),
+        relative_mae=_finite_mean([score.relative_mae for score in scores]),
+        lpips=float(np.mean(distances)) if distances else None,
         passes=float(np.mean([score.passes for score in scores])),
         count=len(scores),
-        infinite=len(psnr) - len(finite),
+        infinite=sum(not np.isfinite(score.psnr) for score in scores),
     )
+
+
+def _finite_mean(values: Sequence[float]) -> float:
+    finite = [value for value in values if np.isfinite(value)]
+    return float(np.mean(finite)) if finite else float("nan")
 
 
 def one_shot(generator: torch.nn.Module) -> Fill:

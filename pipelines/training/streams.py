@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import io
 import json
-import posixpath
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache, partial
@@ -21,12 +20,15 @@ import pyarrow.parquet as pq
 import ray
 import ray.data
 from PIL import Image
+from pyarrow import fs
 
 from isnet.config import InputError
+from isnet.images import scaled
 from pipelines.cluster import keep_order, quiet_data
+from pipelines.reading import open_shard
 from pipelines.seeding import keyed_generator
-from pipelines.shards import Manifest, check_shard_schema
-from pipelines.storage import join, open_filesystem
+from pipelines.shards import Manifest
+from pipelines.storage import join, open_filesystem, split_name
 from pipelines.training.mask_bank import MaskBank
 
 _ROWS_PER_PIPELINE = 32_768
@@ -76,6 +78,8 @@ class TrainStream:
     rank: int
     world_size: int
     seed: int
+    size: int = 0
+    """Side that pictures are scaled to; 0 takes them as they are."""
     crop_size: int = 0
     """Side of the random crop of each picture; 0 takes it whole. The masks are of that size."""
     variation: int = 0
@@ -116,6 +120,7 @@ class TrainStream:
             read_units,
             masks=self.masks,
             seed=self.seed,
+            size=self.size,
             crop_size=self.crop_size,
             variation=self.variation,
         )
@@ -163,15 +168,19 @@ def epoch_units(
 
 
 def read_row_groups(data: str, manifest: Manifest, split: str) -> list[RowGroup]:
-    """List the row groups of a split's image shards, from the shards' footers."""
+    """List the row groups of a split's image shards, from the shards' footers.
+
+    Raises:
+        InputError: a shard that is gone, cut short, or of another schema version.
+
+    """
     groups = []
     for shard in manifest.shards("images", split):
-        uri = join(data, shard.path)
-        filesystem, path = open_filesystem(uri)
-        metadata = pq.read_metadata(path, filesystem=filesystem)
-        check_shard_schema(metadata, uri)
+        with open_shard(data, shard.path) as opened:
+            metadata = opened.metadata
+        file = join(data, shard.path)
         groups += [
-            RowGroup(file=uri, index=index, rows=metadata.row_group(index).num_rows)
+            RowGroup(file=file, index=index, rows=metadata.row_group(index).num_rows)
             for index in range(metadata.num_row_groups)
         ]
     return groups
@@ -182,31 +191,38 @@ def read_units(
     *,
     masks: ray.ObjectRef,
     seed: int,
+    size: int = 0,
     crop_size: int = 0,
     variation: int = 0,
 ) -> Iterator[Batch]:
-    """Read, decode, crop, flip and mask rows unit by unit: the body of a Ray Data task."""
+    """Read, decode, scale, crop, flip and mask rows unit by unit: the body of a Ray Data task."""
     bank: MaskBank = ray.get(masks)
     for unit in (Unit(**values) for values in json.loads(str(batch["units"][0]))):
         samples = list(
-            unit_samples(unit, bank, seed=seed, crop_size=crop_size, variation=variation)
+            unit_samples(unit, bank, seed=seed, size=size, crop_size=crop_size, variation=variation)
         )
         yield {name: np.stack([sample[name] for sample in samples]) for name in samples[0]}
 
 
 def unit_samples(
-    unit: Unit, bank: MaskBank, *, seed: int, crop_size: int = 0, variation: int = 0
+    unit: Unit,
+    bank: MaskBank,
+    *,
+    seed: int,
+    size: int = 0,
+    crop_size: int = 0,
+    variation: int = 0,
 ) -> Iterator[dict[str, Any]]:
     """Yield the samples of one unit in the epoch's order, ready to train on; knows no Ray."""
     rows = _read_rows(unit.file, unit.row_group)
     # By the shard's name, not its place: a copy of the data is read in the same order.
-    name = posixpath.basename(unit.file.partition("?")[0])
+    _, name = split_name(unit.file)
     order = keyed_generator(seed, unit.epoch, name, unit.row_group).permutation(len(rows))
     for position in range(unit.low, unit.high):
         key = rows[order[position]][0]
         picture, decoded = _decode_or_neighbour(rows, order, position, bank)
         rng = keyed_generator(seed, unit.epoch, key, *([variation] if variation else []))
-        augmented = _augment(picture, bank, rng, crop_size)
+        augmented = _augment(scaled(picture, size), bank, rng, crop_size)
         yield augmented | {"key": np.array(key, dtype=object), "decoded": decoded}
 
 
@@ -247,7 +263,19 @@ def _decode_or_neighbour(
 @lru_cache(maxsize=4)
 def _read_rows(file: str, row_group: int) -> list[tuple[str, bytes]]:
     """Read one row group: (key, encoded image) a row."""
-    filesystem, path = open_filesystem(file)
-    with pq.ParquetFile(filesystem.open_input_file(path)) as shard:
-        table = shard.read_row_group(row_group, columns=["key", "image"])
+    table = _open(file).read_row_group(row_group, columns=["key", "image"])
     return list(zip(table["key"].to_pylist(), table["image"].to_pylist(), strict=True))
+
+
+@lru_cache(maxsize=64)
+def _open(file: str) -> pq.ParquetFile:
+    """Open a shard and keep it open: its footer, 0.1 MB in memory, is read once a process."""
+    folder, name = split_name(file)
+    filesystem, path = _open_folder(folder)
+    return pq.ParquetFile(filesystem.open_input_file(f"{path}/{name}"))
+
+
+@lru_cache(maxsize=2)
+def _open_folder(folder: str) -> tuple[fs.FileSystem, str]:
+    """Open the filesystem of all shards once a process: to an object store, one client."""
+    return open_filesystem(folder)

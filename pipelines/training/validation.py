@@ -36,7 +36,7 @@ class Validation:
         """Choose and load the samples."""
         manifest = read_manifest(config.data)
         work = plan_work(config.data, manifest, images=config.validation_images, seed=WORK_SEED)
-        self._samples = load_samples(config.data, manifest, work)
+        self._samples = load_samples(config.data, manifest, work, size=config.size)
         self._reconstruction = config.reconstruction
 
     def run(self, generator: nn.Module) -> tuple[dict[str, Summary], Image.Image]:

@@ -10,6 +10,7 @@ import torch
 
 from isnet import metrics
 from isnet.config import InputError
+from isnet.lpips import build_lpips
 from isnet.masks import BUCKETS, hole_ratio
 from isnet.network import build_generator
 from isnet.reconstruction import Reconstruction
@@ -47,6 +48,16 @@ def test_the_same_seed_gives_the_same_work_and_hash(prepared, manifest):
     assert first == plan_work(prepared, manifest, images=12, seed=0)
     other = plan_work(prepared, manifest, images=12, seed=1)
     assert first.hash != other.hash
+
+
+@pytest.mark.ray
+def test_samples_are_scaled_image_and_hole_alike(prepared, manifest, drawn):
+    work = plan_work(prepared, manifest, images=12, seed=0)
+    for small, sample in zip(load_samples(prepared, manifest, work, size=16), drawn, strict=True):
+        assert small.rgb.shape == (16, 16, 3)
+        assert small.valid.shape == (1, 16, 16)
+        ratios = [1 - picture.valid.float().mean().item() for picture in (small, sample)]
+        assert ratios[0] == pytest.approx(ratios[1], abs=0.1)
 
 
 @pytest.mark.ray
@@ -97,6 +108,9 @@ def test_scores_are_those_of_the_rounded_composite(drawn):
         composite = metrics.round_to_8_bits(torch.where(valid, truth, prediction))
         assert entry.psnr == pytest.approx(metrics.psnr(composite, truth).item(), abs=1e-3)
         assert entry.mae == pytest.approx(metrics.mae(composite, truth).item(), abs=1e-5)
+        relative = metrics.relative_mae(composite, truth).item()
+        assert entry.relative_mae == pytest.approx(relative, abs=1e-5)
+        assert entry.lpips is None
         assert entry.item == sample.item
 
 
@@ -112,9 +126,17 @@ def test_mean_fill_is_the_mean_of_the_known_pixels():
             np.testing.assert_allclose(filled[index, channel].numpy(), expected, atol=1e-6)
 
 
-def _entry(psnr, bucket=0):
+def _entry(psnr, bucket=0, relative_mae=0.02, lpips=None):
     item = WorkItem(image="i", mask="m", turns=0, bucket=bucket)
-    return Score(item=item, psnr=psnr, ssim=0.5, mae=0.01, passes=1)
+    return Score(
+        item=item,
+        psnr=psnr,
+        ssim=0.5,
+        mae=0.01,
+        relative_mae=relative_mae,
+        lpips=lpips,
+        passes=1,
+    )
 
 
 def test_infinite_psnr_is_counted_apart():
@@ -126,6 +148,17 @@ def test_infinite_psnr_is_counted_apart():
 
 def test_only_infinite_psnr_has_no_mean():
     assert math.isnan(summarise([_entry(math.inf)]).psnr)
+
+
+def test_infinite_relative_mae_is_never_averaged():
+    entries = [_entry(20.0, relative_mae=value) for value in (0.1, math.inf, 0.3)]
+    assert summarise(entries).relative_mae == pytest.approx(0.2)
+    assert math.isnan(summarise([entries[1]]).relative_mae)
+
+
+def test_lpips_is_averaged_where_it_was_measured():
+    assert summarise([_entry(20.0, lpips=0.2), _entry(20.0, lpips=0.4)]).lpips == pytest.approx(0.3)
+    assert summarise([_entry(20.0), _entry(20.0)]).lpips is None
 
 
 def test_the_table_has_a_column_for_each_bucket():
@@ -155,13 +188,35 @@ def test_samples_are_what_score_expects():
     assert entry.passes == 0
 
 
+def test_lpips_is_that_of_the_rounded_composite():
+    try:
+        lpips = build_lpips("vgg16")
+    except InputError as error:
+        pytest.skip(str(error))
+    draw = np.random.default_rng(0)
+    samples = [
+        Sample(
+            item=WorkItem(image=str(index), mask="m", turns=0, bucket=0),
+            rgb=draw.integers(0, 255, (16, 24, 3), dtype=np.uint8),
+            valid=torch.from_numpy(draw.random((1, 16, 24)) > 0.3),
+        )
+        for index in range(3)
+    ]
+    scores = list(score(samples, mean_fill, device=CPU, batch_size=2, lpips=lpips))
+    for sample, entry in zip(samples, scores, strict=True):
+        truth, valid = sample.ground_truth[None], sample.valid[None]
+        composite = metrics.round_to_8_bits(mean_fill(truth * valid, valid).image)
+        assert entry.lpips == pytest.approx(lpips(composite, truth).item(), abs=1e-5)
+        assert entry.lpips > 0
+
+
 @pytest.mark.ray
 def test_ground_truths_are_the_stored_pixels(prepared, manifest, drawn):
     import io
 
     from PIL import Image
 
-    from pipelines.evaluation.reading import read_pictures
+    from pipelines.reading import read_pictures
 
     keys = {sample.item.image for sample in drawn}
     stored = read_pictures(prepared, manifest, "images", "validation", keys)
