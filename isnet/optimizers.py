@@ -27,7 +27,7 @@ def averaged(generator: nn.Module, decay: float) -> AveragedModel | None:
 
 
 def adam(network: nn.Module, config: OptimizerConfig, lr: float) -> torch.optim.Adam:
-    """Adam over all of a network\'s parameters."""
+    """Adam over all of a network's parameters."""
     return torch.optim.Adam(
         network.parameters(), lr=lr, betas=(config.beta1, config.beta2), fused=config.fused
     )

@@ -149,6 +149,34 @@ def parse_preset(
     )
 
 
+def take_flag(flag: str, argv: Sequence[str]) -> tuple[bool, list[str]]:
+    """Take a flag that is no option of a configuration off a command line."""
+    rest = [word for word in argv if word != flag]
+    return len(rest) < len(argv), rest
+
+
+def take_option(flag: str, argv: Sequence[str]) -> tuple[str | None, list[str]]:
+    """Take an option that is none of a configuration off a command line: its value, and the rest.
+
+    Raises:
+        InputError: it has no value.
+
+    """
+    rest: list[str] = []
+    value: str | None = None
+    words = iter(argv)
+    for word in words:
+        if word == flag:
+            value = next(words, "")
+        elif word.startswith(f"{flag}="):
+            value = word.removeprefix(f"{flag}=")
+        else:
+            rest.append(word)
+    if value is not None and (not value or value.startswith("-")):
+        raise InputError(f"{flag} needs a value; see --help")
+    return value, rest
+
+
 def program() -> str:
     """The command as it is typed, e.g. `python pipelines/train.py`."""
     script = Path(sys.argv[0])

@@ -21,7 +21,7 @@ _REPEATED = (
 """Loggers of Ray Data that only repeat what is raised or was asked for."""
 
 
-def connect(*, num_cpus: int | None = None) -> None:
+def connect(*, num_cpus: int | None = None, show_workers: bool = True) -> bool:
     """Connect to Ray, once per process.
 
     Attaches to the cluster that `RAY_ADDRESS` names, which a submitted job always has; otherwise
@@ -32,25 +32,31 @@ def connect(*, num_cpus: int | None = None) -> None:
         num_cpus: logical CPUs of a Ray that is started here. Data tasks need CPUs beside the
             training workers, so a small machine may declare more than it has. Ignored when
             attaching.
+        show_workers: whether what workers print is shown here, too.
+
+    Returns:
+        Whether Ray was started here, for this process alone.
 
     Raises:
         InputError: `RAY_ADDRESS` names a cluster that does not answer.
 
     """
-
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    local = False
     if ray.is_initialized():
         pass  # a caller's, a notebook's or a test's: used as it is
     elif inside_ray_job():
-        ray.init(logging_level=logging.WARNING)
+        ray.init(logging_level=logging.WARNING, log_to_driver=show_workers)
     elif os.environ.get("RAY_ADDRESS", "local") != "local":
-        _attach(os.environ["RAY_ADDRESS"])
+        _attach(os.environ["RAY_ADDRESS"], show_workers)
     else:
-        _start_local(num_cpus)
+        _start_local(num_cpus, show_workers)
+        local = True
     quiet_data()
+    return local
 
 
-def _attach(address: str) -> None:
+def _attach(address: str, show_workers: bool) -> None:
     """Connect to the cluster that `RAY_ADDRESS` names."""
     advice = "start one with `ray start --head`, or unset RAY_ADDRESS to use this machine alone"
     if address.startswith(("http://", "https://")):
@@ -63,12 +69,12 @@ def _attach(address: str) -> None:
         if host and port.isdigit() and "/" not in host:
             # Ray itself would go on trying for minutes.
             socket.create_connection((host, int(port)), timeout=10).close()
-        ray.init(logging_level=logging.WARNING)
+        ray.init(logging_level=logging.WARNING, log_to_driver=show_workers)
     except (ConnectionError, OSError) as error:
         raise InputError(f"no Ray cluster answers at RAY_ADDRESS={address}; {advice}") from error
 
 
-def _start_local(num_cpus: int | None) -> None:
+def _start_local(num_cpus: int | None, show_workers: bool) -> None:
     """Start Ray for this process and its workers alone."""
     _keep_to_loopback()
     _keep_to_ourselves()
@@ -78,6 +84,7 @@ def _start_local(num_cpus: int | None) -> None:
         address="local",
         num_cpus=num_cpus,
         include_dashboard=False,
+        log_to_driver=show_workers,
         logging_level=logging.WARNING,
         runtime_env={"worker_process_setup_hook": "pipelines.local_worker.set_up"},
     )

@@ -210,3 +210,10 @@ def join(location: str, *parts: str) -> str:
     base, mark, options = location.partition("?") if is_uri(location) else (location, "", "")
     joined = "/".join([base.rstrip("/"), *parts]) if base != "/" else str(Path("/", *parts))
     return joined + mark + options
+
+
+def split_name(location: str) -> tuple[str, str]:
+    """Take the last part off a path or URI: the folder, with the URI's options, and the name."""
+    base, mark, options = location.partition("?") if is_uri(location) else (location, "", "")
+    folder, _, name = base.rpartition("/")
+    return folder + mark + options, name

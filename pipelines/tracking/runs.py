@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import subprocess
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from isnet.config import InputError
 from pipelines.storage import printable
-from pipelines.tracking.rows import safe_name
+from pipelines.tracking.rows import Row, now, safe_name, send_rows
 from pipelines.tracking.server import (
     as_input_error,
     connect,
@@ -31,6 +32,9 @@ _TAG_LENGTH = 8000
 _BATCH = 20
 
 Item = TypeVar("Item")
+
+Status = Literal["FINISHED", "FAILED", "KILLED"]
+"""How a run ended, in MLflow's words."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +90,7 @@ def open_run(
     return run_id
 
 
-def finish_run(uri: str, run_id: str, status: Literal["FINISHED", "FAILED", "KILLED"]) -> None:
+def finish_run(uri: str, run_id: str, status: Status) -> None:
     """Close a run; where the server does not answer, only warn."""
     try:
         connect(uri).set_terminated(run_id, status)
@@ -102,6 +106,42 @@ def log_artifacts(uri: str, run_id: str, local_path: Path, artifact_dir: str) ->
         upload(run_id, str(local_path), artifact_dir)
     except Exception as error:  # noqa: BLE001 (every artifact store has errors of its own)
         _log.warning("%s was not uploaded to run %s: %s", local_path, run_id, first_line(error))
+
+
+def log_artifact_bytes(uri: str, run_id: str, data: bytes, artifact: str) -> None:
+    """Upload a file from memory to a path such as `final/samples.png`; warn where it fails."""
+    folder, _, name = artifact.rpartition("/")
+    with tempfile.TemporaryDirectory(prefix="isnet-") as local:
+        path = Path(local) / name
+        path.write_bytes(data)
+        log_artifacts(uri, run_id, path, folder)
+
+
+def log_once(uri: str, run_id: str, step: int, values: Mapping[str, float]) -> None:
+    """Log metrics that a run does not have yet; warn where the server does not take them."""
+    try:
+        client = connect(uri)
+        known = client.get_run(run_id).data.metrics
+        rows: list[Row] = [
+            {"key": safe_name(key), "step": step, "timestamp": now(), "value": float(value)}
+            for key, value in values.items()
+            if safe_name(key) not in known
+        ]
+        send_rows(client, run_id, rows)
+    except Exception as error:  # noqa: BLE001 (as `finish_run`)
+        _log.warning("the scores were not logged to run %s: %s", run_id, first_line(error))
+
+
+def finish_children(uri: str, parent_run_id: str, status: Status) -> None:
+    """Close those runs under a parent that still count as running; as `finish_run` does."""
+    try:
+        client = connect(uri)
+        experiment = client.get_run(parent_run_id).info.experiment_id
+        condition = f"tags.`mlflow.parentRunId` = '{parent_run_id}' and status = 'RUNNING'"
+        for run in client.search_runs([experiment], condition, max_results=10_000):
+            client.set_terminated(run.info.run_id, status)
+    except Exception as error:  # noqa: BLE001 (as `finish_run`)
+        _log.warning("runs under %s were not closed: %s", parent_run_id, first_line(error))
 
 
 def git_commit(folder: Path) -> str:

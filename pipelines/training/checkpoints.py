@@ -126,6 +126,15 @@ def prune(run: str, *, keep_best: int, just_saved: int) -> None:
         _remove(filesystem, folder)
 
 
+def delete_all(run: str) -> None:
+    """Delete every checkpoint of a run; its published model stays."""
+    sound, damaged = find(run)
+    locations = [saved.location for saved in sound] + [broken.location for broken in damaged]
+    for location in locations:
+        filesystem, folder = open_filesystem(location)
+        _remove(filesystem, folder)
+
+
 def _inspect(filesystem: fs.FileSystem, folder: str, location: str) -> Saved | Damaged:
     step = int(posixpath.basename(folder).removeprefix(_PREFIX))
     try:

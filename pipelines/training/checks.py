@@ -48,11 +48,8 @@ def inspect(config: TrainConfig, manifest: Manifest) -> Inspection:
             f"{printable(config.data)} holds images of {manifest.size}x{manifest.size}; training "
             f"needs a size divisible by {SIZE_MULTIPLE}: prepare with another --size"
         )
-    if config.crop_size > manifest.size:
-        raise InputError(
-            f"--crop-size {config.crop_size} is larger than the pictures of "
-            f"{printable(config.data)}, {manifest.size}x{manifest.size}; lower it"
-        )
+    _require_no_larger("--size", config.size, config, manifest.size)
+    _require_no_larger("--crop-size", config.crop_size, config, config.size or manifest.size)
     row_groups = read_row_groups(config.data, manifest, "train")
     steps_per_epoch(row_groups, config.batch_size)
     plan_work(config.data, manifest, images=config.validation_images, seed=WORK_SEED)
@@ -66,6 +63,14 @@ def inspect(config: TrainConfig, manifest: Manifest) -> Inspection:
         row_groups=row_groups,
         init_state=None if config.init_from is None else _init_state(config),
     )
+
+
+def _require_no_larger(flag: str, side: int, config: TrainConfig, limit: int) -> None:
+    if side > limit:
+        raise InputError(
+            f"{flag} {side} is larger than the pictures of {printable(config.data)}, "
+            f"{limit}x{limit}; lower it"
+        )
 
 
 def _extractor_source(config: TrainConfig) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, is_dataclass
 from math import lcm
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar, get_type_hints
 
 from isnet.config import (
     SIZE_MULTIPLE,
@@ -21,6 +22,8 @@ from pipelines.tracking.runs import TrackingConfig
 
 AUTO = "auto"
 """Value of the options that the cluster decides."""
+
+Config = TypeVar("Config")
 
 Precision = Literal["auto", "fp32", "bf16"]
 Device = Literal["auto", "cpu", "gpu"]
@@ -45,8 +48,11 @@ class TrainConfig:
     """Images a step, over all workers together."""
     seed: int = 0
     """Seed of the initial weights, the order of the data, its flips and its masks."""
+    size: int = 0
+    """Side that the prepared pictures and masks are scaled down to, also those of validations; 0
+    takes them as they were prepared."""
     crop_size: int = 0
-    """Side of the square cut at random from each prepared picture; 0 takes the whole picture."""
+    """Side of the square cut at random from each picture for training; 0 takes the whole one."""
     accumulate: int = 1
     """Parts that a worker's share of a batch goes through the networks in, for less memory."""
     precision: Precision = "auto"
@@ -66,6 +72,8 @@ class TrainConfig:
     """What workers compute on: one GPU each where the cluster has any (auto), cpu, or gpu."""
     cpus_per_worker: float = 0.5
     """Logical CPUs that a worker reserves; the rest decode images."""
+    gpus_per_worker: float = 1.0
+    """GPUs that a worker reserves; a fraction lets several small runs share one."""
     threads_per_worker: int = 0
     """Threads of a worker's CPU arithmetic; 0 shares the machine's cores among the workers."""
     max_failures: int = 3
@@ -105,15 +113,22 @@ class TrainConfig:
         least = {
             "steps": 1, "batch_size": 1, "accumulate": 1, "log_every": 1, "validate_every": 1,
             "validation_images": 1, "checkpoint_every": 1, "keep_checkpoints": 1, "early_stop": 0,
-            "crop_size": 0, "threads_per_worker": 0, "max_rollbacks": 0,
+            "size": 0, "crop_size": 0, "threads_per_worker": 0, "max_rollbacks": 0,
         }  # fmt: skip
         for name, value in least.items():
             if getattr(self, name) < value:
                 raise InputError(f"{name} is {getattr(self, name)}; it must be at least {value}")
-        if self.crop_size % SIZE_MULTIPLE:
-            raise InputError(f"crop_size is {self.crop_size}; give a multiple of {SIZE_MULTIPLE}")
+        for name in ("size", "crop_size"):
+            if getattr(self, name) % SIZE_MULTIPLE:
+                raise InputError(
+                    f"{name} is {getattr(self, name)}; give a multiple of {SIZE_MULTIPLE}"
+                )
         if self.cpus_per_worker <= 0:
             raise InputError(f"cpus_per_worker is {self.cpus_per_worker}; give more than 0")
+        if not 0 < self.gpus_per_worker <= 1:
+            raise InputError(
+                f"gpus_per_worker is {self.gpus_per_worker}; give more than 0 and at most 1"
+            )
         if self.num_workers != AUTO:
             self._require_even_shares(*self.worker_range())
 
@@ -187,6 +202,16 @@ def shown(config: TrainConfig) -> dict[str, Any]:
     """Turn a configuration into JSON-able values, without the secrets that URIs may carry."""
     values: dict[str, Any] = _without_secrets(asdict(config))
     return values
+
+
+def rebuilt(kind: type[Config], values: Mapping[str, Any]) -> Config:
+    """Make a configuration of what `shown` gave; secrets in its URIs are gone."""
+    hints = get_type_hints(kind)
+    given = {
+        name: rebuilt(hints[name], value) if is_dataclass(hints[name]) else value
+        for name, value in values.items()
+    }
+    return kind(**given)
 
 
 def _without_secrets(value: Any) -> Any:

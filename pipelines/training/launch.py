@@ -20,10 +20,10 @@ from pipelines.storage import open_filesystem, printable
 from pipelines.training.checks import Inspection
 from pipelines.training.claim import Claim
 from pipelines.training.config import AUTO, TrainConfig
+from pipelines.training.link import on_sigterm
 from pipelines.training.loop import Ending, Job, train_worker
 from pipelines.training.mask_bank import read_mask_bank
 from pipelines.training.runs import Run
-from pipelines.training.stopping import new_stop_signal, on_sigterm
 
 
 def connect_for(config: TrainConfig) -> None:
@@ -36,8 +36,12 @@ def connect_for(config: TrainConfig) -> None:
     connect(num_cpus=tasks + math.ceil(workers * config.cpus_per_worker))
 
 
-def launch(run: Run, claim: Claim, manifest: Manifest, inspection: Inspection) -> Ending:
+def launch(
+    run: Run, claim: Claim, manifest: Manifest, inspection: Inspection, link: ActorHandle
+) -> Ending:
     """Train to the last step, from the newest checkpoint where there is one.
+
+    `link` is a `Link`, by which the run can be asked to end.
 
     Raises:
         InputError: the run's folder cannot be written.
@@ -46,9 +50,8 @@ def launch(run: Run, claim: Claim, manifest: Manifest, inspection: Inspection) -
     config = run.config
     kind = "GPU" if config.device == "gpu" else "CPU"
     print(f"training {config.name} on {config.num_workers} {kind} worker(s), {config.precision}")
-    stop = new_stop_signal()
-    job = _job(run, claim, manifest, inspection, stop)
-    with on_sigterm(stop), _storage_errors(run):
+    job = _job(run, claim, manifest, inspection, link)
+    with on_sigterm(link), _storage_errors(run):
         result: Any = _trainer(config, job).fit()
     ending: Ending = result.return_value
     return ending
@@ -73,11 +76,11 @@ def _storage_errors(run: Run) -> Iterator[None]:
 
 
 def _job(
-    run: Run, claim: Claim, manifest: Manifest, inspection: Inspection, stop: ActorHandle
+    run: Run, claim: Claim, manifest: Manifest, inspection: Inspection, link: ActorHandle
 ) -> Job:
     config = run.config
     state = inspection.init_state
-    size = config.crop_size or manifest.size
+    size = config.crop_size or config.size or manifest.size
     return Job(
         config=config,
         claim=claim,
@@ -85,7 +88,7 @@ def _job(
         row_groups=inspection.row_groups,
         masks=ray.put(read_mask_bank(config.data, manifest, "train", size=size)),
         init_state=None if state is None else ray.put(state),
-        stop=stop,
+        link=link,
         run_id=str(run.run_id),
         about=run.about(inspection.facts),
     )
@@ -94,12 +97,17 @@ def _job(
 def _trainer(config: TrainConfig, job: Job) -> TorchTrainer:
     filesystem, storage_path = open_filesystem(config.output)
     use_gpu = config.device == "gpu"
-    resources = {"CPU": config.cpus_per_worker} | ({"GPU": 1.0} if use_gpu else {})
+    resources = {"CPU": config.cpus_per_worker}
+    if use_gpu:
+        resources["GPU"] = config.gpus_per_worker
     fewest, most = config.worker_range()
     return TorchTrainer(
         train_worker,  # type: ignore[arg-type]  # annotated without the value that Result returns
         train_loop_config={"job": job},
-        torch_config=TorchConfig(backend="nccl" if use_gpu else "gloo"),
+        # NCCL refuses two ranks on one GPU.
+        torch_config=TorchConfig(
+            backend="nccl" if use_gpu and config.gpus_per_worker == 1 else "gloo"
+        ),
         scaling_config=ScalingConfig(
             num_workers=most if fewest == most else (fewest, most),  # type: ignore[arg-type]
             use_gpu=use_gpu,

@@ -51,8 +51,8 @@ class Job:
     """The training masks, a `MaskBank`."""
     init_state: ray.ObjectRef | None
     """State of the generator to start from; None for new weights."""
-    stop: ActorHandle
-    """A `StopSignal`."""
+    link: ActorHandle
+    """A `Link` to the driver."""
     run_id: str
     """MLflow's."""
     about: Mapping[str, Any]
@@ -106,7 +106,7 @@ class _Worker:
         self._recorder: Recorder | None = None
         if ranks.rank == 0:
             self._recorder = stack.enter_context(
-                Recorder.open(job.config, job.claim, job.run_id, job.about, job.stop, restored)
+                Recorder.open(job.config, job.claim, job.run_id, job.about, job.link, restored)
             )
         self._load(restored.state)
 
@@ -162,6 +162,7 @@ class _Worker:
             rank=self._ranks.rank,
             world_size=self._ranks.size,
             seed=config.seed,
+            size=config.size,
             crop_size=config.crop_size,
             variation=self._rollbacks,
         )
@@ -233,7 +234,7 @@ class _Worker:
         self._say(f"on from the checkpoint of step {step}, {workers} worker(s)")
         self._rollbacks = state["rollbacks"]
         if self._recorder is not None:
-            self._recorder.observer.load_state_dict(state["observer"])
+            self._recorder.load_state_dict(state["observer"])
 
     def _end(self, kind: Kind) -> Ending:
         """End once the last checkpoint is safe, if it can be."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import torch
@@ -15,6 +15,7 @@ from isnet.metrics import psnr, round_to_8_bits
 from pipelines.progress import clock
 from pipelines.tracking.tracker import Tracker
 from pipelines.training.config import TrainConfig
+from pipelines.training.link import Curve
 from pipelines.training.validation import Validation
 
 
@@ -26,9 +27,11 @@ class _Tally:
     rollbacks: int = 0
     best_psnr: float = -math.inf
     validations_since_best: int = 0
+    curve: Curve = field(default_factory=list)
 
-    def compare(self, psnr: float) -> None:
+    def compare(self, step: int, psnr: float) -> None:
         """Count a validation."""
+        self.curve = [*self.curve, (step, psnr)]
         if psnr > self.best_psnr:
             self.best_psnr, self.validations_since_best = psnr, 0
         else:
@@ -48,7 +51,7 @@ class Observer:
         self._tally = _Tally()
         self._since, self._steps = time.monotonic(), 0
 
-    def state_dict(self) -> dict[str, float]:
+    def state_dict(self) -> dict[str, Any]:
         """Return what a resumed run must know."""
         return asdict(self._tally)
 
@@ -56,6 +59,11 @@ class Observer:
         """Continue from what `state_dict` returned."""
         self._tally = _Tally(**state)
         self.psnr = math.nan
+
+    @property
+    def curve(self) -> Curve:
+        """The validations so far."""
+        return self._tally.curve
 
     def count(self, *, undecodable: int, rollbacks: int) -> None:
         """Count a step, the rows of all ranks that could not be decoded, and rollbacks so far."""
@@ -113,9 +121,10 @@ class Observer:
             f"validation/{method}/{name}": value
             for method, summary in summaries.items()
             for name, value in asdict(summary).items()
+            if value is not None  # LPIPS, which a validation does not measure
         }
         self.psnr = summaries["progressive"].psnr
-        self._tally.compare(self.psnr)
+        self._tally.compare(step, self.psnr)
         self.tracker.metrics(step, values)
         self.tracker.image("samples", step, grid)
         scores = "  ".join(

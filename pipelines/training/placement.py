@@ -11,7 +11,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from isnet.config import InputError
 from pipelines.shards import MANIFEST
-from pipelines.storage import exists, is_uri, join, open_filesystem, printable, write_atomically
+from pipelines.storage import exists, is_local, join, open_filesystem, printable, write_atomically
 from pipelines.tracking.server import sqlite_path
 from pipelines.training.config import AUTO, TrainConfig
 
@@ -49,7 +49,7 @@ def _share_of(gpus: int, config: TrainConfig) -> int:
 def _require_room(config: TrainConfig, gpus: int) -> None:
     """Refuse what the cluster could not start even if nothing else ran on it."""
     fewest, _ = config.worker_range()
-    if config.device == "gpu" and gpus < fewest:
+    if config.device == "gpu" and gpus * int(1 / config.gpus_per_worker) < fewest:
         raise InputError(
             f"the cluster has {gpus} GPU(s) for --num-workers {config.num_workers}; lower "
             "--num-workers, give --wait to wait for more, or --device cpu"
@@ -59,7 +59,7 @@ def _require_room(config: TrainConfig, gpus: int) -> None:
     if sum(places) < fewest:
         raise InputError(
             f"the cluster's {len(places)} node(s) have room for {sum(places)} worker(s) of "
-            f"{config.cpus_per_worker:g} CPUs{' and a GPU' if config.device == 'gpu' else ''}, "
+            f"{config.cpus_per_worker:g} CPUs{_gpu_words(config)}, "
             f"--num-workers is {config.num_workers}; lower --num-workers or --cpus-per-worker, or "
             "give --wait to wait for more"
         )
@@ -72,10 +72,17 @@ def _require_room(config: TrainConfig, gpus: int) -> None:
         )
 
 
+def _gpu_words(config: TrainConfig) -> str:
+    return f" and {config.gpus_per_worker:g} GPU" if config.device == "gpu" else ""
+
+
 def _places(resources: Mapping[str, float], config: TrainConfig) -> int:
     """Count the workers that a node could hold."""
     places = int(resources.get("CPU", 0) / config.cpus_per_worker)
-    return min(places, int(resources.get("GPU", 0))) if config.device == "gpu" else places
+    if config.device != "gpu":
+        return places
+    # A GPU is never put together from parts of several.
+    return min(places, int(resources.get("GPU", 0)) * int(1 / config.gpus_per_worker))
 
 
 def _require_shared_storage(config: TrainConfig) -> None:
@@ -100,7 +107,9 @@ def _require_shared_storage(config: TrainConfig) -> None:
             ("--data", config.data, join(config.data, MANIFEST)),
             ("--output", config.output, marker),
         ):
-            _require_seen(flag, location, sight, [] if is_uri(location) else nodes)
+            # file:///x is a URI, too, and as much one node's own as /x is.
+            local = is_local(open_filesystem(location)[0])
+            _require_seen(flag, location, sight, nodes if local else [])
     finally:
         filesystem.delete_file(path)
 

@@ -20,17 +20,17 @@ from pipelines.tracking.rows import logged
 from pipelines.tracking.tracker import Tracker
 from pipelines.training.claim import Claim
 from pipelines.training.config import TrainConfig
+from pipelines.training.link import DriverLink
 from pipelines.training.observer import Observer
 from pipelines.training.restoring import Restored
 from pipelines.training.saving import Contents, Saver
-from pipelines.training.stopping import StopListener
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recorder:
-    """Observer, tracker, saver and stop listener of one run.
+    """Observer, tracker, saver and link to the driver of one run.
 
     Metrics reach MLflow once a checkpoint that covers them is complete.
     """
@@ -40,7 +40,7 @@ class Recorder:
     about: Mapping[str, Any]
     observer: Observer
     saver: Saver
-    stop: StopListener
+    link: DriverLink
     is_new: bool
     """Whether the run has no checkpoint yet."""
 
@@ -52,7 +52,7 @@ class Recorder:
         claim: Claim,
         run_id: str,
         about: Mapping[str, Any],
-        stop: ActorHandle,
+        link: ActorHandle,
         restored: Restored,
     ) -> Iterator[Recorder]:
         """Open a run's recorder; on leaving, the last checkpoint and its metrics are out."""
@@ -74,14 +74,14 @@ class Recorder:
                 about=about,
                 observer=Observer(config, tracker),
                 saver=saver,
-                stop=StopListener(stop),
+                link=DriverLink(link),
                 is_new=restored.state is None,
             )
 
     @property
     def stop_requested(self) -> bool:
         """Whether the driver was asked to end the run."""
-        return self.stop.heard()
+        return self.link.stop_requested()
 
     @property
     def gives_up(self) -> bool:
@@ -99,6 +99,12 @@ class Recorder:
             self.observer.log(step, values)
         if step % config.validate_every == 0 or last:
             self.observer.validate(step, trainer.export())
+            self.link.tell(self.observer.curve)
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from what a checkpoint holds of the observer."""
+        self.observer.load_state_dict(state)
+        self.link.tell(self.observer.curve)
 
     def save_first(self, trainer: GanTrainer, rollbacks: int) -> None:
         """Save a new run before its first step: storage that takes nothing is found out now."""
@@ -117,6 +123,7 @@ class Recorder:
             Contents(
                 step=trainer.step_count,
                 psnr=self.observer.psnr,
+                curve=self.observer.curve,
                 generator=trainer.export().cpu(),
                 config=self.config.generator,
                 about=self.about,

@@ -17,6 +17,7 @@ from typing import Any
 
 from pyarrow import fs
 
+from isnet.checkpoint import CONFIG_FILE, WEIGHTS_FILE
 from isnet.config import InputError
 from pipelines.storage import (
     exists,
@@ -44,6 +45,7 @@ _MAY_CHANGE = frozenset(
         "max_rollbacks",
         "wait",
         "cpus_per_worker",
+        "gpus_per_worker",
     }
 )
 """Options that a resumed run may change without changing what it computes.
@@ -53,6 +55,9 @@ The data may have moved; that they are the same is told by their hash.
 
 _PLACED = ("device", "precision", "num_workers")
 """Options that may be `auto`."""
+
+GENERATOR_FILES = (WEIGHTS_FILE, CONFIG_FILE)
+"""What a published model consists of."""
 
 _MUST_AGREE = ("data_hash", "extractor")
 """Facts that a resumed run must find as they were."""
@@ -104,11 +109,18 @@ class Run:
             ) from error
         return replace(self, finished=state == "finished", run_id=run_id)
 
-    def publish_model(self, checkpoint: Path, files: tuple[str, ...]) -> None:
-        """Copy files of a local checkpoint directory to `model`, in the order given."""
-        filesystem, folder = open_filesystem(self.model)
-        for name in files:
-            write_atomically(filesystem, f"{folder}/{name}", (checkpoint / name).read_bytes())
+
+def publish_model(location: str, checkpoint: Path) -> None:
+    """Copy the generator of a local checkpoint directory, last of all what says that it is there.
+
+    Args:
+        location: a run's `model`, a path or a URI.
+        checkpoint: the directory.
+
+    """
+    filesystem, folder = open_filesystem(location)
+    for name in GENERATOR_FILES:
+        write_atomically(filesystem, f"{folder}/{name}", (checkpoint / name).read_bytes())
 
 
 def open_run_folder(config: TrainConfig, facts: Mapping[str, str]) -> Run:
@@ -141,6 +153,12 @@ def open_run_folder(config: TrainConfig, facts: Mapping[str, str]) -> Run:
     return Run(location=location, finished=finished, run_id=run_id, config=config)
 
 
+def recorded_run_id(location: str) -> str | None:
+    """MLflow's id of the run in a folder, None where it has none."""
+    content = _read(*open_filesystem(location))
+    return None if content is None else content["run_id"]
+
+
 def _as_it_began(config: TrainConfig, before: Mapping[str, Any]) -> TrainConfig:
     """Let `auto` stand for what it was when the run began: another answer would train otherwise."""
     decided = [name for name in _PLACED if getattr(config, name) == AUTO]
@@ -153,7 +171,9 @@ def _read(filesystem: fs.FileSystem, folder: str) -> dict[str, Any] | None:
         return None
     try:
         content: dict[str, Any] = json.loads(read_bytes(filesystem, path))
-        _ = content["state"], content["run_id"], content["facts"], content["config"]["steps"]
+        _ = content["state"], content["run_id"]
+        _ = content["config"]["steps"], content["config"]["tracking"]
+        _ = [content["facts"][key] for key in _MUST_AGREE]
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path} is damaged; choose another --name or remove it") from error
     return content
@@ -162,7 +182,7 @@ def _read(filesystem: fs.FileSystem, folder: str) -> dict[str, Any] | None:
 def _refuse_changes(name: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
     changed = [
         f"{key} was {old}, now {new}"
-        for key, (old, new) in _differences(before, now).items()
+        for key, (old, new) in differences(before, now).items()
         if key not in _MAY_CHANGE
     ]
     if changed:
@@ -175,20 +195,21 @@ def _refuse_changes(name: str, before: Mapping[str, Any], now: Mapping[str, Any]
 def _say_changes(name: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
     """Name the options that do change, of those that may."""
     changed = [
-        f"{key} was {old}, now {new}" for key, (old, new) in _differences(before, now).items()
+        f"{key} was {old}, now {new}" for key, (old, new) in differences(before, now).items()
     ]
     if changed:
         print(f"run {name} goes on with {'; '.join(changed)}", flush=True)
 
 
-def _differences(
+def differences(
     before: Mapping[str, Any], now: Mapping[str, Any], prefix: str = ""
 ) -> dict[str, tuple[Any, Any]]:
+    """List what differs between two nests of mappings: old and new value by dotted name."""
     found: dict[str, tuple[Any, Any]] = {}
     for key in sorted(before.keys() | now.keys()):
         old, new = before.get(key), now.get(key)
         if isinstance(old, Mapping) and isinstance(new, Mapping):
-            found |= _differences(old, new, f"{prefix}{key}.")
+            found |= differences(old, new, f"{prefix}{key}.")
         elif old != new:
             found[f"{prefix}{key}"] = (old, new)
     return found

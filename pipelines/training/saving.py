@@ -21,6 +21,7 @@ from isnet.config import GeneratorConfig, InputError
 from pipelines.storage import printable
 from pipelines.training.checkpoints import prune, upload
 from pipelines.training.claim import Claim, ClaimLostError
+from pipelines.training.link import Curve
 
 _PAUSES_S = (1.0, 5.0)
 """Between the attempts to write a checkpoint: a moment's trouble with storage ends no run."""
@@ -38,6 +39,8 @@ class Contents:
     step: int
     psnr: float
     """Held-out PSNR of the exported generator, NaN where it was not validated."""
+    curve: Curve
+    """The run's validations up to this step."""
     generator: nn.Module
     """The exported generator, a copy."""
     config: GeneratorConfig
@@ -122,7 +125,12 @@ class Saver:
 
     def _write(self, contents: Contents, state: Mapping[str, Any]) -> None:
         with tempfile.TemporaryDirectory(prefix="isnet-") as folder:
-            about = {**contents.about, "step": contents.step, "psnr": _number(contents.psnr)}
+            about = {
+                **contents.about,
+                "step": contents.step,
+                "psnr": _number(contents.psnr),
+                "curve": contents.curve,
+            }
             save_generator(folder, contents.generator, contents.config, about=about)
             save_training_state(folder, state)
             upload(Path(folder), self._run, step=contents.step, psnr=contents.psnr)

@@ -1,6 +1,7 @@
-"""SIGTERM to the driver: the workers write one last checkpoint, then the run ends.
+"""What the driver and rank 0 tell each other while a run goes on, through an actor between them.
 
-The driver's handler tells an actor; rank 0 looks at the actor from a thread of its own.
+The driver asks the run to end: on SIGTERM the workers write one last checkpoint. Rank 0, which
+looks at the actor from a thread of its own, tells how its validations went.
 """
 
 from __future__ import annotations
@@ -26,35 +27,47 @@ _DEAF_AFTER_S = 5.0
 EXIT_CODE = 128 + signal.SIGTERM
 """What a process that SIGTERM has ended exits with."""
 
+Curve = list[tuple[int, float]]
+"""Validations, oldest first: step, and held-out PSNR of the progressive reconstruction in dB."""
+
 
 @ray.remote(num_cpus=0)
-class StopSignal:
-    """Whether the run was asked to end."""
+class Link:
+    """Whether the run was asked to end, and its validations so far."""
 
     def __init__(self) -> None:
         self._requested, self._looked_at = False, -math.inf
+        self._curve: Curve = []
 
-    def request(self) -> bool:
+    def request_stop(self) -> bool:
         """Ask the run to end; return whether anyone has looked in the last seconds."""
         self._requested = True
         return time.monotonic() - self._looked_at < _DEAF_AFTER_S
 
-    def requested(self) -> bool:
-        """Whether `request` was called."""
+    def stop_requested(self) -> bool:
+        """Whether `request_stop` was called."""
         self._looked_at = time.monotonic()
         return self._requested
 
+    def tell(self, curve: Curve) -> None:
+        """Take the whole curve: a run that went back to a checkpoint repeats what came after."""
+        self._curve = curve
 
-def new_stop_signal() -> ActorHandle:
-    """Start a `StopSignal` on the driver's node: it is there for as long as the driver is."""
+    def curve(self) -> Curve:
+        """Return what was told last."""
+        return self._curve
+
+
+def new_link() -> ActorHandle:
+    """Start a `Link` on the driver's node: it is there for as long as the driver is."""
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-    signal_class: Any = StopSignal
-    actor: ActorHandle = signal_class.options(scheduling_strategy=here).remote()
+    link_class: Any = Link
+    actor: ActorHandle = link_class.options(scheduling_strategy=here).remote()
     return actor
 
 
 @contextmanager
-def on_sigterm(stop: ActorHandle) -> Iterator[None]:
+def on_sigterm(link: ActorHandle) -> Iterator[None]:
     """Turn a first SIGTERM into a request; a second one ends the process as ever.
 
     While no worker runs (they wait for room, or for a lost node) there is nothing to save, and the
@@ -74,8 +87,8 @@ def on_sigterm(stop: ActorHandle) -> Iterator[None]:
         threading.Thread(target=ask, daemon=True).start()
 
     def ask() -> None:
-        remote: Any = stop
-        if ray.get(remote.request.remote()):
+        remote: Any = link
+        if ray.get(remote.request_stop.remote()):
             print("SIGTERM: writing one last checkpoint; a second one ends it at once", flush=True)
         else:
             os.kill(os.getpid(), signal.SIGTERM)
@@ -87,22 +100,26 @@ def on_sigterm(stop: ActorHandle) -> Iterator[None]:
         signal.signal(signal.SIGTERM, previous)
 
 
-class StopListener:
-    """Knows in a training process, without waiting, whether the run was asked to end."""
+class DriverLink:
+    """Rank 0's end: knows, without waiting, whether the run was asked to end."""
 
-    def __init__(self, stop: ActorHandle) -> None:
+    def __init__(self, link: ActorHandle) -> None:
         self._heard = threading.Event()
-        self._stop: Any = stop  # its methods are remote ones, of no type
+        self._link: Any = link  # its methods are remote ones, of no type
         threading.Thread(target=self._listen, name="stop-listener", daemon=True).start()
 
-    def heard(self) -> bool:
+    def stop_requested(self) -> bool:
         """Whether it was."""
         return self._heard.is_set()
+
+    def tell(self, curve: Curve) -> None:
+        """Let the driver know of the validations so far; waits for nobody."""
+        self._link.tell.remote(curve)
 
     def _listen(self) -> None:
         while not self._heard.wait(_LOOK_EVERY_S):
             try:
-                requested = ray.get(self._stop.requested.remote())
+                requested = ray.get(self._link.stop_requested.remote())
             except RayError:
                 break  # the driver has gone, and its workers are about to
             if requested:

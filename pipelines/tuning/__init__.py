@@ -1,0 +1,1 @@
+"""Campaigns: several models trained and scored on the same held-out work."""
