@@ -27,11 +27,16 @@ def _trainer(
     mean=lambda tensor: tensor,
     accumulate=1,
     compiled=False,
+    autocast=None,
+    channels_last=False,
     **optimizer,
 ):
     generator = _new(seed)
     discriminator = build_discriminator(channels=2)
     initialise(discriminator, "normal", std=0.02)
+    if channels_last:
+        for network in (generator, discriminator):
+            network.to(memory_format=torch.channels_last)
     extractor = build_extractor("random") if weights.style or weights.perceptual else None
     return GanTrainer(
         generator,
@@ -41,6 +46,7 @@ def _trainer(
         mean=mean,
         accumulate=accumulate,
         compiled=compiled,
+        autocast=autocast,
     )
 
 
@@ -263,6 +269,29 @@ def test_warming_up_leaves_no_trace():
     for network in ("generator", "discriminator"):
         for name, tensor in cold.state_dict()[network].items():
             assert torch.equal(tensor, warm.state_dict()[network][name]), name
+
+
+def test_channels_last_is_the_same_step():
+    contiguous, last = _trainer(), _trainer(channels_last=True)
+    for step in range(3):
+        image, valid = _batch(step)
+        expected = contiguous.step(image, valid)
+        values = last.step(image.to(memory_format=torch.channels_last), valid)
+        for name, value in expected.items():
+            torch.testing.assert_close(values[name], value, rtol=1e-4, atol=1e-5)
+
+
+def test_bf16_is_nearly_the_same_step():
+    weights = LossWeights(l1=1, adversarial=0.1, perceptual=0.1, style=250, feature_matching=10)
+    full, half = _trainer(weights), _trainer(weights, autocast=torch.bfloat16)
+    for step in range(3):
+        expected, values = full.step(*_batch(step)), half.step(*_batch(step))
+        for name, value in expected.items():
+            assert values[name].dtype == torch.float32
+            torch.testing.assert_close(values[name], value, rtol=0.05, atol=0.02)
+    assert not torch.equal(values["prediction"], expected["prediction"])
+    for _, weight in half.generator.named_parameters():
+        assert weight.dtype == torch.float32
 
 
 def test_adam_unfused_takes_the_same_step():

@@ -31,18 +31,19 @@ ENVIRONMENT = {
 class ClusterProcess:
     """The cluster, from the outside."""
 
-    def __init__(self, nodes: int | str, *, prefix: Sequence[str] = ()) -> None:
+    def __init__(self, nodes: int | str, *, head_cpus: int = 0, prefix: Sequence[str] = ()) -> None:
         """Start it; on leaving the context every process of it is gone.
 
         Args:
             nodes: how many beside the head; or the address of a cluster that one node joins.
+            head_cpus: logical CPUs of the head.
             prefix: words before the command, such as another program that starts it.
 
         """
         clean = {key: value for key, value in os.environ.items() if not key.startswith("RAY_")}
         self.environment = ENVIRONMENT
         self._process = subprocess.Popen(
-            [*prefix, sys.executable, __file__, str(nodes)],
+            [*prefix, sys.executable, __file__, str(nodes), str(head_cpus)],
             env=clean | ENVIRONMENT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -101,12 +102,12 @@ def join(address: str) -> None:
     sys.stdin.read()
 
 
-def main(nodes: int) -> None:
+def main(nodes: int, head_cpus: int) -> None:
     """Run the cluster until stdin ends."""
     from ray.cluster_utils import Cluster
 
     cluster = Cluster()
-    cluster.add_node(num_cpus=0)
+    cluster.add_node(num_cpus=head_cpus)
     running = [cluster.add_node(num_cpus=NODE_CPUS) for _ in range(nodes)]
     print(f"cluster: {cluster.address}", flush=True)
     for line in sys.stdin:
@@ -121,6 +122,6 @@ def main(nodes: int) -> None:
 if __name__ == "__main__":
     argument = sys.argv[1]
     if argument.isdigit():
-        main(int(argument))
+        main(int(argument), int(sys.argv[2]))
     else:
         join(argument)

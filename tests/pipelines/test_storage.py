@@ -19,6 +19,7 @@ from pipelines.storage import (
     printable,
     read_bytes,
     require_absolute,
+    split_name,
     write_atomically,
 )
 
@@ -38,9 +39,16 @@ def test_file_uri_is_the_local_filesystem(tmp_path: Path) -> None:
     assert path == str(tmp_path)
 
 
-def test_s3_uri_needs_no_network_to_open() -> None:
-    filesystem, path = open_filesystem("s3://k:s@bucket/a/b/?region=us-east-1&scheme=http")
-    assert filesystem.type_name == "s3"
+@pytest.mark.parametrize(
+    ("location", "kind"),
+    [
+        ("s3://k:s@bucket/a/b/?region=us-east-1&scheme=http", "s3"),
+        ("gs://anonymous@bucket/a/b/", "gcs"),
+    ],
+)
+def test_an_object_stores_uri_needs_no_network_to_open(location: str, kind: str) -> None:
+    filesystem, path = open_filesystem(location)
+    assert filesystem.type_name == kind
     assert path == "bucket/a/b"
 
 
@@ -83,6 +91,11 @@ def test_temporary_names_are_recognised() -> None:
 )
 def test_join_appends_before_a_uris_options(location: str, expected: str) -> None:
     assert join(location, "a", "b") == expected
+
+
+@pytest.mark.parametrize("location", ["/data", "/data?/x", "s3://bucket/x?region=a/b"])
+def test_splitting_takes_off_what_join_appended(location: str) -> None:
+    assert split_name(join(location, "name.parquet")) == (location, "name.parquet")
 
 
 def test_absolute_leaves_uris_alone() -> None:

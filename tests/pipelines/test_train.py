@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
 from mlflow.tracking import MlflowClient
@@ -14,6 +18,7 @@ from isnet.checkpoint import load_generator, read_about, save_generator
 from isnet.config import DiscriminatorConfig, GeneratorConfig, InputError, LossConfig
 from isnet.network import generator_from_config
 from pipelines import train
+from pipelines.shards import read_manifest
 from pipelines.tracking.runs import TrackingConfig
 from pipelines.training.checkpoints import best, newest
 from pipelines.training.config import TrainConfig, smoke
@@ -52,11 +57,15 @@ def _history(config: TrainConfig, key: str) -> list[tuple[int, float]]:
 
 
 @pytest.mark.ray
-def test_a_run_leaves_a_model_a_record_and_says_when_it_has_finished(config):
+def test_a_run_leaves_a_model_a_record_and_says_when_it_has_finished(config, monkeypatch, capsys):
     run = train.fit(config)
     assert not load_generator(run.model).training
     _assert_recorded(config, run)
-    _assert_finished_says_so(config)
+    monkeypatch.setattr(train, "parse_preset", lambda *_, **__: config)
+    before = _versions(config)
+    assert train.main([]) == 0
+    assert f"run first has finished: its model is {run.model}" in capsys.readouterr().out
+    assert _versions(config) == before
 
 
 @pytest.mark.ray
@@ -64,6 +73,62 @@ def test_a_run_leaves_a_model_a_record_and_says_when_it_has_finished(config):
 @pytest.mark.parametrize("design", ["base", "unet_like"])
 def test_every_kind_of_design_trains_on_two_workers(config, design):
     train.fit(replace(config, generator=replace(SMALL, design=design), steps=2))
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_a_batch_in_parts_is_the_same_step_on_two_workers(config):
+    curves = []
+    for parts in (1, 2):
+        output = f"{config.output}-{parts}"
+        cut = replace(config, output=output, accumulate=parts, precision="fp32", log_every=1)
+        train.fit(cut)
+        curves.append([value for _, value in _history(cut, "train/generator")])
+    assert curves[1] == pytest.approx(curves[0], rel=1e-2)
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_rows_that_cannot_be_decoded_are_counted_over_all_workers(config, tmp_path):
+    shutil.copytree(config.data, tmp_path / "spoiled")
+    manifest = read_manifest(str(tmp_path / "spoiled"))
+    sound, *spoiled = manifest.shards("images", "train")
+    for shard in spoiled:
+        _spoil(tmp_path / "spoiled" / shard.path)
+    rows = manifest.rows("images", "train")
+    epoch, left_out = divmod(rows, 6)
+    assert not left_out
+    once = {"steps": epoch, "log_every": epoch, "validate_every": epoch}
+    train.fit(replace(config, data=str(tmp_path / "spoiled"), batch_size=6, **once))
+    assert rows - sound.rows > rows / 2  # neither worker could have counted them alone
+    assert _history(config, "train/undecodable_rows") == [(epoch, rows - sound.rows)]
+
+
+def _spoil(path):
+    table = pq.read_table(path)
+    index = table.schema.get_field_index("image")
+    pictures = pa.array([b"no picture"] * len(table), pa.binary())
+    pq.write_table(table.set_column(index, table.schema.field(index), pictures), path)
+
+
+@pytest.mark.ray
+@pytest.mark.gpu
+def test_a_gpu_is_found_and_used_without_being_asked(config, monkeypatch):
+    def train_worker(settings):  # in the worker's process
+        from torch import distributed
+
+        from pipelines.training import loop
+
+        assert distributed.get_backend() == "nccl"
+        return loop.train_worker(settings)
+
+    monkeypatch.setattr("pipelines.training.launch.train_worker", train_worker)
+    auto = {"device": "auto", "precision": "auto", "num_workers": "auto", "max_failures": 0}
+    run = train.fit(replace(config, **auto))
+    assert (run.config.device, run.config.precision) == ("gpu", "bf16")
+    losses = [value for _, value in _history(config, "train/l1")]
+    assert len(losses) == 2
+    assert all(math.isfinite(loss) for loss in losses)
 
 
 @pytest.mark.ray
@@ -94,14 +159,13 @@ def _assert_recorded(config, run):
     assert record.data.tags["extractor"] == "vgg16 random substitute"
     assert len(record.data.tags["data_hash"]) == 64
     assert any(item.path.endswith(".png") for item in client.list_artifacts(run.run_id, "images"))
-    versions = client.search_model_versions("name = 'isnet'")
-    assert {version.run_id for version in versions} >= {run.run_id}
+    assert run.run_id in _versions(config).values()
 
 
-def _assert_finished_says_so(config):
-    before = len(MlflowClient(config.tracking.uri).search_model_versions("name = 'isnet'"))
-    assert train.fit(config).finished
-    assert len(MlflowClient(config.tracking.uri).search_model_versions("name = 'isnet'")) == before
+def _versions(config):
+    """Run of each registered version."""
+    found = MlflowClient(config.tracking.uri).search_model_versions("name = 'isnet'")
+    return {version.version: version.run_id for version in found}
 
 
 @pytest.mark.ray

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.pipelines.command_process import ROOT
 from tests.pipelines.mounts import can_mount, in_own_mounts
-from tests.pipelines.training_process import ROOT, Training, assert_same_outcome
+from tests.pipelines.training_process import Training, assert_same_outcome
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 

@@ -11,15 +11,25 @@ from tests.pipelines.training_process import Training, assert_same_outcome
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
 
-@pytest.mark.parametrize("ranks", [2, 3])
-def test_a_killed_driver_and_a_killed_worker_change_nothing(undisturbed, prepared, tmp_path, ranks):
+@pytest.mark.parametrize(
+    ("ranks", "killed"),
+    [(2, slice(None)), (3, slice(-1, None))],
+    ids=["all of two", "one of three"],
+)
+def test_a_killed_driver_and_killed_workers_change_nothing(
+    undisturbed, prepared, tmp_path, ranks, killed
+):
+    """All workers include rank 0's, which writes the checkpoints and the metrics."""
     training = Training(prepared, tmp_path / "killed", num_workers=ranks).start()
     training.wait_for_step(8)
     training.process.send_signal(signal.SIGKILL)
     training.finish()
 
     training.start().wait_for_step(16)
-    training.workers()[-1].kill()
+    workers = training.workers()
+    assert len(workers) == ranks
+    for worker in workers[killed]:
+        worker.kill()
     assert training.finish() == 0
     assert_same_outcome(training, undisturbed(ranks))
 
@@ -28,8 +38,7 @@ def test_a_command_that_is_given_again_takes_the_run(undisturbed, prepared, tmp_
     training = Training(prepared, tmp_path / "taken").start()
     training.wait_for_step(8)
     first, workers = training.process, training.workers()
-    for worker in workers:
-        worker.suspend()  # or the first may be through before the second has begun
+    training.hold(workers)  # or the first may be through before the second has begun
     training.start().wait_for_output("on from the checkpoint of step")
     for worker in workers:
         worker.resume()

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
+import sqlite3
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +17,8 @@ from mlflow.tracking import MlflowClient
 from isnet.checkpoint import TRAINING_FILE, load_training_state
 from pipelines.storage import join, local_copy, open_filesystem, read_bytes
 from pipelines.training.checkpoints import newest
+from tests.pipelines.command_process import CommandProcess
 
-ROOT = Path(__file__).parents[2]
 STEPS = 30
 OPTIONS = {
     "--name": "run",
@@ -39,7 +38,7 @@ OPTIONS = {
 }
 
 
-class Training:
+class Training(CommandProcess):
     """One run in a folder of its own, started as often as a test likes."""
 
     def __init__(
@@ -53,58 +52,28 @@ class Training:
         **options: object,
     ) -> None:
         """Plan a run; options by name, `num_workers=3`, stand over those above."""
-        folder.mkdir(exist_ok=True)
-        self.folder = folder
+        super().__init__("train.py", folder)
         self.runs = folder / "runs"
-        self._given_output, self._flags = output, flags
+        self._given_output = output
         self.tracking_uri = tracking_uri or f"sqlite:///{folder}/mlflow.db"
-        self._data = data
-        self._options = options
-        self.process: subprocess.Popen[str]
+        places = {
+            "--data": data,
+            "--output": output or self.runs,
+            "--tracking.uri": self.tracking_uri,
+        }
+        given = {f"--{name.replace('_', '-')}": value for name, value in options.items()}
+        words = [str(word) for pair in (OPTIONS | places | given).items() for word in pair]
+        self.words = ["smoke", *words, *flags]
 
     @property
     def location(self) -> str:
         """The run's folder, a path or a URI."""
         return join(self._given_output or str(self.runs), "run")
 
-    def command(self) -> list[str]:
-        """The words of the command line."""
-        given = {f"--{name.replace('_', '-')}": value for name, value in self._options.items()}
-        output = self._given_output or self.runs
-        places = {"--data": self._data, "--output": output, "--tracking.uri": self.tracking_uri}
-        words = [str(word) for pair in (OPTIONS | places | given).items() for word in pair]
-        return [sys.executable, str(ROOT / "pipelines" / "train.py"), "smoke", *words, *self._flags]
-
     def start(self, **environment: str) -> Training:
         """Start the command; its output goes to a file."""
-        clean = {key: value for key, value in os.environ.items() if not key.startswith("RAY_")}
-        with (self.folder / "output.log").open("a") as log:
-            self.process = subprocess.Popen(
-                self.command(),
-                cwd=self.folder,
-                env=clean | environment,
-                stdout=log,
-                stderr=log,
-                text=True,
-            )
+        super().start(**environment)
         return self
-
-    def finish(self, timeout: float = 400) -> int:
-        """Wait for the end; return the exit code."""
-        return self.process.wait(timeout=timeout)
-
-    def kill(self) -> None:
-        """SIGKILL the driver; return once its Ray has noticed and is gone, too."""
-        children = psutil.Process(self.process.pid).children(recursive=True)
-        self.process.kill()
-        self.process.wait()
-        _, alive = psutil.wait_procs(children, timeout=120)
-        assert not alive
-
-    @property
-    def output(self) -> str:
-        """Everything printed so far, by every start."""
-        return (self.folder / "output.log").read_text()
 
     def wait_for_step(self, step: int, timeout: float = 240) -> None:
         """Wait for a complete checkpoint of that step or a later one."""
@@ -114,23 +83,26 @@ class Training:
             assert time.monotonic() < until, self.output[-4000:]
             time.sleep(0.05)
 
-    def wait_for_output(self, words: str, timeout: float = 240) -> None:
-        """Wait until something was printed."""
-        until = time.monotonic() + timeout
-        while words not in self.output:
-            assert self.process.poll() is None, self.output[-4000:]
-            assert time.monotonic() < until, self.output[-4000:]
-            time.sleep(0.05)
-
     def saved_step(self) -> int:
         """Step of the newest complete checkpoint, -1 for none."""
         saved = newest(self.location)
         return -1 if saved is None else saved.step
 
-    def workers(self) -> list[psutil.Process]:
-        """The training processes of a local Ray."""
-        children = psutil.Process(self.process.pid).children(recursive=True)
-        return [child for child in children if "RayTrainWorker" in " ".join(child.cmdline())]
+    def hold(self, processes: Sequence[psutil.Process]) -> None:
+        """Suspend processes, but not while one of them has MLflow's database locked."""
+        path = self.tracking_uri.removeprefix("sqlite:///")
+        while True:
+            for process in processes:
+                process.suspend()
+            try:
+                with closing(sqlite3.connect(path, timeout=0.1, isolation_level=None)) as database:
+                    database.execute("BEGIN EXCLUSIVE")
+                    database.execute("ROLLBACK")
+                return
+            except sqlite3.OperationalError:
+                for process in processes:
+                    process.resume()
+                time.sleep(0.1)
 
     def final_state(self) -> dict[str, Any]:
         """Networks, averages and optimizers after the last step."""

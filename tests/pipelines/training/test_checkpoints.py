@@ -47,6 +47,7 @@ def _steps(run: str) -> list[int]:
 def _contents(step: int, **changes) -> Contents:
     values = {
         "psnr": math.nan,
+        "curve": [],
         "generator": generator_from_config(SMALL).eval(),
         "config": SMALL,
         "about": {"design": "isnet"},
@@ -142,13 +143,14 @@ def test_the_saver_writes_what_evaluation_and_a_resumed_run_read(run):
     with Saver(
         Claim.take(run), keep_best=1, on_saved=lambda contents: saved.append(contents.step)
     ) as saver:
-        saver.save(_contents(7, psnr=24.5))
+        saver.save(_contents(7, psnr=24.5, curve=[(7, 24.5)]))
     (found,) = find(run)[0]
     assert found.psnr == 24.5
     assert saved == [7]
     assert load_training_state(found.location) == {"trainer": {"step": 7}}
     assert not load_generator(found.location).training
-    assert read_about(found.location) == {"design": "isnet", "step": 7, "psnr": 24.5}
+    expected = {"design": "isnet", "step": 7, "psnr": 24.5, "curve": [[7, 24.5]]}
+    assert read_about(found.location) == expected
 
 
 def test_the_saver_writes_the_state_as_it_was_handed_over(run, monkeypatch):

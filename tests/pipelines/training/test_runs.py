@@ -70,9 +70,16 @@ def test_secrets_are_not_written(config, tmp_path):
     assert "hunter2" not in str(run.about(FACTS))
 
 
-def test_a_damaged_run_file_is_a_clear_error(config, tmp_path):
+@pytest.mark.parametrize(
+    "content",
+    [
+        "{",
+        '{"state": "running", "run_id": "a", "config": {"steps": 1, "tracking": 0}, "facts": {}}',
+    ],
+)
+def test_a_damaged_run_file_is_a_clear_error(config, tmp_path, content):
     (tmp_path / "first").mkdir()
-    (tmp_path / "first" / "run.json").write_text("{")
+    (tmp_path / "first" / "run.json").write_text(content)
     with pytest.raises(InputError, match=r"run.json is damaged; choose another --name"):
         open_run_folder(config, FACTS)
 

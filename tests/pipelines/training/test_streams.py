@@ -14,6 +14,8 @@ import ray
 from isnet.config import InputError
 from isnet.masks import decode_hole
 from pipelines.shards import SCHEMAS, encode_shard, read_manifest
+from pipelines.storage import open_filesystem
+from pipelines.training import streams
 from pipelines.training.mask_bank import MaskBank, read_mask_bank
 from pipelines.training.streams import (
     RowGroup,
@@ -125,6 +127,17 @@ def test_resuming_in_the_middle_gives_the_same_batches(row_groups, masks):
         assert all(np.array_equal(expected[name], batch[name]) for name in expected)
 
 
+def test_resuming_crosses_from_one_pipeline_to_the_next(row_groups, masks, monkeypatch):
+    stream = _stream(row_groups, masks, rank=1, world_size=2)
+    straight = list(stream.batches(0, 80))
+    monkeypatch.setattr(streams, "_ROWS_PER_PIPELINE", 64)
+    _, steps = stream.plan(37, 80)
+    assert steps == 38  # to the end of the next epoch, past 64 rows; then another pipeline
+    resumed = list(stream.batches(37, 80))
+    for expected, batch in zip(straight[37:], resumed, strict=True):
+        assert all(np.array_equal(expected[name], batch[name]) for name in expected)
+
+
 def test_batches_have_the_promised_types(row_groups, masks):
     batch = next(iter(_stream(row_groups, masks).batches(0, 1)))
     assert batch["image"].shape == (8, SIZE, SIZE, 3)
@@ -180,6 +193,22 @@ def test_a_damaged_row_is_replaced_by_its_neighbour_and_counted(tmp_path, masks)
     }
 
 
+def test_a_shard_is_opened_once_for_all_of_its_row_groups(row_groups, masks, monkeypatch):
+    opened = []
+
+    def count_and_open(location):
+        opened.append(location)
+        return open_filesystem(location)
+
+    monkeypatch.setattr(streams, "open_filesystem", count_and_open)
+    for cache in (streams._read_rows, streams._open, streams._open_folder):
+        cache.cache_clear()
+    for group in row_groups:
+        assert len(streams._read_rows(group.file, group.index)) == group.rows
+    assert len(opened) == 1
+    assert streams._open.cache_info().misses == len(ROWS)
+
+
 def test_too_few_images_for_a_batch_is_a_clear_error(row_groups):
     with pytest.raises(InputError, match="203 images, fewer than one batch of 300"):
         steps_per_epoch(row_groups, 300)
@@ -216,6 +245,14 @@ def test_crops_are_random_and_cut_from_the_picture(row_groups, ray_session):
     assert len(edges) > 2
 
 
+def test_pictures_are_scaled_down_whole(row_groups, ray_session):
+    masks = ray.put(MaskBank.pack(np.random.default_rng(5).random((7, 8, 8)) < 0.3))
+    scaled = _read(row_groups[0].file, masks, rows=32, size=8)["image"]
+    assert scaled.shape == (32, 8, 8, 3)
+    edges = {int(np.argmax(np.abs(np.diff(row[0, :, 0].astype(int))))) for row in scaled[4:]}
+    assert edges == {SIZE // 4 - 1}  # still in the middle
+
+
 def test_a_variation_draws_other_masks_in_the_same_order(row_groups, masks):
     first = _read(row_groups[0].file, masks, rows=16)
     again = _read(row_groups[0].file, masks, rows=16, variation=0)
@@ -225,11 +262,38 @@ def test_a_variation_draws_other_masks_in_the_same_order(row_groups, masks):
     assert (first["hole"] != other["hole"]).any()
 
 
-def test_a_shard_of_another_schema_version_is_refused(prepared, tmp_path):
+@pytest.fixture
+def copy(prepared, tmp_path):
+    """A data set of its own to damage, and its manifest."""
     shutil.copytree(prepared, tmp_path / "data")
-    manifest = read_manifest(str(tmp_path / "data"))
-    path = tmp_path / "data" / manifest.shards("images", "train")[0].path
+    return tmp_path / "data", read_manifest(str(tmp_path / "data"))
+
+
+def _read_all(kind, folder, manifest):
+    if kind == "images":
+        return read_row_groups(str(folder), manifest, "train")
+    return read_mask_bank(str(folder), manifest, "train", size=manifest.size)
+
+
+@pytest.mark.parametrize("kind", ["images", "masks"])
+def test_a_shard_of_another_schema_version_is_refused(copy, kind):
+    folder, manifest = copy
+    path = folder / manifest.shards(kind, "train")[0].path
     table = pq.read_table(path)
     pq.write_table(table.replace_schema_metadata({b"isnet.schema_version": b"1"}), path)
     with pytest.raises(InputError, match=r"has schema version 1, this program reads \d"):
-        read_row_groups(str(tmp_path / "data"), manifest, "train")
+        _read_all(kind, folder, manifest)
+
+
+@pytest.mark.parametrize("kind", ["images", "masks"])
+@pytest.mark.parametrize(
+    "harm",
+    [lambda path: path.unlink(), lambda path: path.write_bytes(path.read_bytes()[:-20])],
+    ids=["gone", "cut short"],
+)
+def test_a_shard_that_is_gone_or_cut_short_is_named(copy, kind, harm):
+    folder, manifest = copy
+    path = manifest.shards(kind, "train")[1].path
+    harm(folder / path)
+    with pytest.raises(InputError, match=f"{path} of .* cannot be read .*; prepare the data anew"):
+        _read_all(kind, folder, manifest)
