@@ -1,0 +1,55 @@
+"""A report as Markdown that reads in a terminal as well: wrapped lines, aligned tables."""
+
+from __future__ import annotations
+
+import textwrap
+
+from pipelines.report import markdown_table
+from pipelines.tuning.report.document import Block, Commands, Document, Picture, Table, Words
+
+_WIDTH = 100
+
+
+def to_markdown(document: Document) -> str:
+    """Write a document as Markdown; its pictures are files beside it."""
+    parts = [f"# {document.title}\n"]
+    for section in document.sections:
+        parts.append(f"## {section.title}\n")
+        parts += [_block(block) for block in section.blocks]
+    return "\n".join(parts)
+
+
+def _block(block: Block) -> str:
+    if isinstance(block, Words):
+        return _paragraph(f"**Note:** {block.text}" if block.tone == "warning" else block.text)
+    if isinstance(block, Table):
+        return _table(block)
+    if isinstance(block, Picture):
+        return f"![{block.title}]({block.file})\n\n" + _paragraph(block.caption)
+    return _commands(block)
+
+
+def _paragraph(text: str) -> str:
+    # Whole words only: a command or a path that is broken cannot be copied.
+    return (
+        textwrap.fill(text, _WIDTH, break_long_words=False, break_on_hyphens=False).rstrip() + "\n"
+    )
+
+
+def _table(table: Table) -> str:
+    headers = [
+        f"{column.header} (published)" if column.published else column.header
+        for column in table.columns
+    ]
+    rows = [[_cell(cell) for cell in row] for row in table.rows]
+    words = [index for index, column in enumerate(table.columns) if column.text]
+    return markdown_table(headers, rows, words=words) + "\n" + _paragraph(table.caption)
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", r"\|")
+
+
+def _commands(commands: Commands) -> str:
+    lines = [line for name, command in commands.entries for line in (f"# {name}", command)]
+    return f"{commands.title}:\n\n```sh\n" + "\n".join(lines) + "\n```\n"
