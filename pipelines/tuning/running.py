@@ -1,0 +1,205 @@
+"""Running a campaign's trials by Ray Tune, and noting on the driver how each of them ended."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+import optuna
+from ray import tune
+from ray.tune.experiment import Trial as TuneTrial
+from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, TrialScheduler
+from ray.tune.search import Searcher
+from ray.tune.search.optuna import OptunaSearch
+
+from pipelines.cli import one_line
+from pipelines.progress import clock
+from pipelines.storage import join, open_filesystem
+from pipelines.tracking.runs import finish_run
+from pipelines.training.claim import Claim
+from pipelines.training.runs import recorded_run_id
+from pipelines.tuning.config import VALIDATIONS
+from pipelines.tuning.folder import Campaign, Outcome
+from pipelines.tuning.room import TRIAL_CPUS
+from pipelines.tuning.space import domains
+from pipelines.tuning.trial import PLANNED, TrialRunner
+
+_REDUCTION = 3
+"""ASHA goes on with the better third of the trials at each rung."""
+
+
+def run_trials(campaign: Campaign, claim: Claim, at_once: int) -> None:
+    """Train every trial that has no outcome yet; return when all have one, or on interruption.
+
+    Args:
+        campaign: placed, with its run in MLflow.
+        claim: to the campaign's folder; once lost, the trials are another command's.
+        at_once: trials that train at the same time.
+
+    """
+    notes = _Notes(campaign, claim)
+    points = _points(campaign)
+    if points is not None and not points:
+        return
+    filesystem, storage_path = open_filesystem(campaign.location)
+    # Ray Tune's own tables and curves: ours are in MLflow and in the report.
+    os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
+    os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")  # draws boxes, however quiet it is to be
+    logging.getLogger("ray.tune.analysis.experiment_analysis").setLevel(logging.ERROR)
+    runner = tune.with_parameters(TrialRunner, campaign=campaign)
+    tuner = tune.Tuner(
+        tune.with_resources(runner, {"CPU": TRIAL_CPUS}),
+        param_space=_param_space(campaign, points),
+        tune_config=tune.TuneConfig(
+            metric="psnr",
+            mode="max",
+            search_alg=_optuna(campaign) if points is None else None,
+            scheduler=_scheduler(campaign),
+            num_samples=campaign.config.trials if points is None else 1,
+            max_concurrent_trials=at_once,
+        ),
+        run_config=tune.RunConfig(
+            name="tune",
+            storage_path=storage_path,
+            storage_filesystem=filesystem,
+            # A trial is resumed from its training run's own checkpoints.
+            checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+            failure_config=tune.FailureConfig(max_failures=campaign.config.max_failures),
+            callbacks=[notes],
+            verbose=0,
+        ),
+    )
+    with _sigterm_as_interrupt():
+        tuner.fit()
+
+
+def _points(campaign: Campaign) -> list[str] | None:
+    """Names of the planned trials to run; None where they are proposed one by one."""
+    if campaign.is_adaptive:
+        return None
+    trials = campaign.definition.trials
+    waiting = [trial.name for trial in trials if campaign.outcome(trial.name) is None]
+    if campaign.config.asha and waiting:
+        # It compares with what the others had at the same step, and they tell it again.
+        return [trial.name for trial in trials]
+    return waiting
+
+
+def _param_space(campaign: Campaign, points: Sequence[str] | None) -> dict[str, Any]:
+    if points is None:
+        return dict(domains(campaign.definition.space))
+    return {PLANNED: tune.grid_search(list(points))}
+
+
+def _optuna(campaign: Campaign) -> Searcher:
+    """Make Optuna's sampler; the trials of an interrupted campaign come first, as they were."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    begun = [dict(trial.overrides) for trial in campaign.begun()]
+    return OptunaSearch(
+        metric="psnr", mode="max", seed=campaign.config.seed, points_to_evaluate=begun or None
+    )
+
+
+def _scheduler(campaign: Campaign) -> TrialScheduler:
+    if not campaign.config.asha:
+        return FIFOScheduler()
+    steps = campaign.config.samples_per_trial // campaign.config.batch_size
+    return ASHAScheduler(
+        time_attr="step",
+        max_t=steps + 1,
+        grace_period=max(1, steps // VALIDATIONS),
+        reduction_factor=_REDUCTION,
+    )
+
+
+@contextmanager
+def _sigterm_as_interrupt() -> Iterator[None]:
+    """Let SIGTERM do what Ctrl-C does: Ray Tune ends the trials, each with a last checkpoint."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread may have handlers
+        return
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+    previous = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+class _Notes(tune.Callback):
+    """Prints how the campaign goes, and notes the trials that failed or were ended early.
+
+    Finished trials note themselves. Failures are noted here: a trial whose driver has died has not
+    failed, whatever it saw last.
+    """
+
+    def __init__(self, campaign: Campaign, claim: Claim) -> None:
+        self._campaign, self._claim = campaign, claim
+        self._curves: dict[str, list[tuple[int, float]]] = {}
+        self._began, self._ended = time.monotonic(), 0
+
+    def on_trial_result(
+        self,
+        iteration: int,
+        trials: list[TuneTrial],
+        trial: TuneTrial,
+        result: dict[str, Any],
+        **info: Any,
+    ) -> None:
+        """Print a validation, or how the trial ended."""
+        name, ended = result["trial"], result.get("ended")
+        if ended is None:
+            self._curves.setdefault(name, []).append((result["step"], result["psnr"]))
+            print(f"{name}  step {result['step']}  PSNR {result['psnr']:.2f} dB", flush=True)
+        elif ended == "failed":
+            self._note(name, "failed", result["reason"], result["step"])
+        else:
+            self._count(trials, f"{name}  {ended}: PSNR {result['psnr']:.2f} dB")
+
+    def on_trial_complete(
+        self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **info: Any
+    ) -> None:
+        """Note a trial that the scheduler has ended."""
+        result = trial.last_result or {}
+        if "trial" in result and result.get("ended") is None:
+            reason = f"ASHA ended it at step {result['step']}: others were better there"
+            self._note(result["trial"], "stopped", reason, result["step"])
+
+    def on_trial_error(
+        self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **info: Any
+    ) -> None:
+        """Note a trial whose process has died too often."""
+        name = (trial.last_result or {}).get("trial") or trial.config.get(PLANNED)
+        if name is not None:
+            text = one_line(trial.get_error() or "its process died")
+            self._note(str(name), "failed", text[:600], 0)
+
+    def _note(self, name: str, state: Any, reason: str, step: int) -> None:
+        if self._claim.is_lost():
+            signal.raise_signal(signal.SIGINT)
+            return
+        run_id = recorded_run_id(join(self._campaign.trials, name))
+        curve = tuple(self._curves.get(name, ()))
+        self._campaign.conclude(
+            name, Outcome(state=state, reason=reason, steps=step, curve=curve, run_id=run_id)
+        )
+        if state == "failed" and run_id is not None:
+            finish_run(self._campaign.config.tracking.uri, run_id, "FAILED")
+        self._count([], f"{name}  {state}: {reason}")
+
+    def _count(self, trials: list[TuneTrial], line: str) -> None:
+        self._ended += 1
+        total = self._campaign.total
+        done = sum(1 for trial in self._campaign.planned() if self._campaign.outcome(trial.name))
+        left = (time.monotonic() - self._began) / self._ended * max(0, total - done)
+        print(f"{line}  ({done} of {total} trials, about {clock(left)} left)", flush=True)
