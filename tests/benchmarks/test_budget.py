@@ -74,7 +74,7 @@ def test_tables_hold_what_the_inputs_say():
 
 
 def test_of_what_is_decoded_each_node_gets_the_other_nodes_share():
-    networks = count(NARROW, size=256)
+    networks = count(NARROW, NARROW_DISCRIMINATOR, size=256)
 
     def last_row(**options):
         table = ingest(BudgetConfig(**options), networks)

@@ -5,56 +5,16 @@ from __future__ import annotations
 import pytest
 import torch
 
-from isnet.config import GeneratorConfig, LossWeights, OptimizerConfig
+from isnet.config import GeneratorConfig, LossWeights
 from isnet.discriminator import build_discriminator
-from isnet.initialisation import initialise, new_generator, settle_spectral_norms
-from isnet.losses import GeneratorLoss
-from isnet.training import GanTrainer, NonFiniteLossError
-from isnet.vgg import build_extractor
-
-SMALL = GeneratorConfig(blocks=1, channels=2)
-EQ5_WITHOUT_VGG = LossWeights(l1=1, adversarial=3)
-
-
-def _new(seed):
-    return new_generator(SMALL, seed=seed, initialisation="normal", init_std=0.02)
-
-
-def _trainer(
-    weights=EQ5_WITHOUT_VGG,
-    *,
-    seed=0,
-    mean=lambda tensor: tensor,
-    accumulate=1,
-    compiled=False,
-    autocast=None,
-    channels_last=False,
-    **optimizer,
-):
-    generator = _new(seed)
-    discriminator = build_discriminator(channels=2)
-    initialise(discriminator, "normal", std=0.02)
-    if channels_last:
-        for network in (generator, discriminator):
-            network.to(memory_format=torch.channels_last)
-    extractor = build_extractor("random") if weights.style or weights.perceptual else None
-    return GanTrainer(
-        generator,
-        discriminator,
-        GeneratorLoss(weights, extractor),
-        optimizer=OptimizerConfig(**{"generator_lr": 1e-3, **optimizer}),
-        mean=mean,
-        accumulate=accumulate,
-        compiled=compiled,
-        autocast=autocast,
-    )
-
-
-def _batch(seed=0):
-    random = torch.Generator().manual_seed(seed)
-    image = torch.rand(2, 3, 32, 32, generator=random)
-    valid = torch.rand(2, 1, 32, 32, generator=random) > 0.3
-    return image, valid
+from isnet.initialisation import new_generator, settle_spectral_norms
+from isnet.training import NonFiniteLossError
+from tests.isnet.small_training import (
+    EQ5_WITHOUT_VGG,
+    small_batch,
+    small_generator,
+    small_trainer,
+)
 
 
 def _copy(network):
@@ -68,9 +28,9 @@ def _changed(network, before):
 
 
 def test_a_step_updates_both_networks():
-    trainer = _trainer()
+    trainer = small_trainer()
     generator, discriminator = _copy(trainer.generator), _copy(trainer.discriminator)
-    values = trainer.step(*_batch())
+    values = trainer.step(*small_batch())
     assert len(_changed(trainer.generator, generator)) == len(generator)
     assert len(_changed(trainer.discriminator, discriminator)) == len(discriminator)
     assert set(values) == {"l1", "adversarial", "generator", "discriminator", "prediction"}
@@ -79,7 +39,7 @@ def test_a_step_updates_both_networks():
 
 def test_every_term_of_equation_4_is_reported():
     weights = LossWeights(l1=1, adversarial=0.1, perceptual=0.1, style=250, feature_matching=10)
-    values = _trainer(weights).step(*_batch())
+    values = small_trainer(weights).step(*small_batch())
     terms = {name: float(value) for name, value in values.items() if name != "prediction"}
     total = sum(
         getattr(weights, name) * terms[name]
@@ -89,24 +49,24 @@ def test_every_term_of_equation_4_is_reported():
 
 
 def test_without_adversarial_terms_the_discriminator_rests():
-    trainer = _trainer(LossWeights(l1=1))
+    trainer = small_trainer(LossWeights(l1=1))
     before = _copy(trainer.discriminator)
-    values = trainer.step(*_batch())
+    values = trainer.step(*small_batch())
     assert "discriminator" not in values
     assert not _changed(trainer.discriminator, before)
 
 
 def test_training_lowers_the_pixel_loss():
-    trainer = _trainer(LossWeights(l1=1), generator_lr=3e-3)
+    trainer = small_trainer(LossWeights(l1=1), generator_lr=3e-3)
     image = torch.full((2, 3, 32, 32), 0.8)
-    valid = _batch()[1]
+    valid = small_batch()[1]
     losses = [float(trainer.step(image, valid)["l1"]) for _ in range(60)]
     assert losses[-1] < 0.5 * losses[0]
 
 
 def test_a_non_finite_loss_stops_before_the_optimizer_and_names_the_term():
-    trainer = _trainer()
-    image, valid = _batch()
+    trainer = small_trainer()
+    image, valid = small_batch()
     generator, discriminator = _copy(trainer.generator), _copy(trainer.discriminator)
     image[0, 0, 0, 0] = float("nan")
     with pytest.raises(NonFiniteLossError, match="'discriminator' is nan at step 1; lower"):
@@ -116,8 +76,8 @@ def test_a_non_finite_loss_stops_before_the_optimizer_and_names_the_term():
 
 
 def test_a_non_finite_generator_term_is_named():
-    trainer = _trainer(LossWeights(l1=1))
-    image, valid = _batch()
+    trainer = small_trainer(LossWeights(l1=1))
+    image, valid = small_batch()
     valid[0, 0, 0, 0] = False
     image[0, 0, 0, 0] = float("inf")
     with pytest.raises(NonFiniteLossError, match="'l1' is inf"):
@@ -132,33 +92,33 @@ def test_a_non_finite_loss_on_another_rank_stops_this_one(weights, network):
     def mean(tensor):
         return tensor + float("nan") if tensor.ndim else tensor
 
-    trainer = _trainer(weights, mean=mean)
+    trainer = small_trainer(weights, mean=mean)
     first_term = "l1" if network == "generator" else "discriminator"
     before = _copy(getattr(trainer, network))
     with pytest.raises(NonFiniteLossError, match=f"{first_term!r} is nan"):
-        trainer.step(*_batch())
+        trainer.step(*small_batch())
     assert not _changed(getattr(trainer, network), before)
 
 
 def test_the_pixel_term_uses_the_hole_ratio_of_all_ranks():
-    here = _trainer(LossWeights(l1=1)).step(*_batch())["l1"]
-    halved = _trainer(
+    here = small_trainer(LossWeights(l1=1)).step(*small_batch())["l1"]
+    halved = small_trainer(
         LossWeights(l1=1), mean=lambda tensor: tensor if tensor.ndim else tensor / 2
-    ).step(*_batch())["l1"]
+    ).step(*small_batch())["l1"]
     assert float(halved) == pytest.approx(2 * float(here), rel=1e-5)
 
 
 @pytest.mark.parametrize("ema_decay", [0.0, 0.9])
 def test_continuing_from_a_state_is_exact(tmp_path, ema_decay):
-    straight = _trainer(ema_decay=ema_decay)
+    straight = small_trainer(ema_decay=ema_decay)
     for step in range(4):
-        straight.step(*_batch(step))
+        straight.step(*small_batch(step))
         if step == 1:
             torch.save(straight.state_dict(), tmp_path / "state.pt")
-    resumed = _trainer(ema_decay=ema_decay, seed=99)
+    resumed = small_trainer(ema_decay=ema_decay, seed=99)
     resumed.load_state_dict(torch.load(tmp_path / "state.pt", weights_only=True))
     for step in (2, 3):
-        resumed.step(*_batch(step))
+        resumed.step(*small_batch(step))
     assert resumed.step_count == 4
     ours, theirs = resumed.export().state_dict(), straight.export().state_dict()
     assert all(torch.equal(ours[name], tensor) for name, tensor in theirs.items())
@@ -170,10 +130,10 @@ def test_continuing_from_a_state_is_exact(tmp_path, ema_decay):
 
 
 def test_exporting_does_not_disturb_training():
-    disturbed, straight = _trainer(ema_decay=0.9), _trainer(ema_decay=0.9)
+    disturbed, straight = small_trainer(ema_decay=0.9), small_trainer(ema_decay=0.9)
     for step in range(3):
-        straight.step(*_batch(step))
-        disturbed.step(*_batch(step))
+        straight.step(*small_batch(step))
+        disturbed.step(*small_batch(step))
         disturbed.export()
     theirs = straight.generator.state_dict()
     assert all(
@@ -183,10 +143,10 @@ def test_exporting_does_not_disturb_training():
 
 
 def test_the_export_is_the_average():
-    trainer = _trainer(ema_decay=0.999)
+    trainer = small_trainer(ema_decay=0.999)
     weights = []
     for step in range(3):
-        trainer.step(*_batch(step))
+        trainer.step(*small_batch(step))
         weights.append(trainer.generator.stem.shortcut.weight.detach().clone())
     # Decays (1 + n) / (10 + n) at n = 1 and 2 averaged before; the first step is copied.
     expected = weights[0]
@@ -232,20 +192,20 @@ def test_orthogonal_initialisation_keeps_every_direction():
 
 
 def test_the_same_seed_gives_the_same_network():
-    first, second, other = (_new(seed) for seed in (1, 1, 2))
+    first, second, other = (small_generator(seed) for seed in (1, 1, 2))
     assert torch.equal(first.stem.shortcut.weight, second.stem.shortcut.weight)
     assert not torch.equal(first.stem.shortcut.weight, other.stem.shortcut.weight)
 
 
 def _large_batch():
-    image, valid = _batch(seed=3)
+    image, valid = small_batch(seed=3)
     return torch.cat([image, image.flip(-1)]), torch.cat([valid, valid.flip(-2)])
 
 
 @pytest.mark.parametrize("parts", [2, 4])
 @pytest.mark.parametrize("weights", [EQ5_WITHOUT_VGG, LossWeights(l1=1)])
 def test_a_batch_in_parts_is_the_same_step(parts, weights):
-    whole, cut = _trainer(weights), _trainer(weights, accumulate=parts)
+    whole, cut = small_trainer(weights), small_trainer(weights, accumulate=parts)
     for trainer in (whole, cut):
         for _ in range(3):
             values = trainer.step(*_large_batch())
@@ -258,56 +218,33 @@ def test_a_batch_in_parts_is_the_same_step(parts, weights):
 
 def test_a_batch_that_cannot_be_cut_is_refused():
     with pytest.raises(ValueError, match="2 images cannot be cut into 4 equal parts"):
-        _trainer(accumulate=4).step(*_batch())
+        small_trainer(accumulate=4).step(*small_batch())
 
 
 def test_warming_up_leaves_no_trace():
-    warm, cold = _trainer(seed=1), _trainer(seed=1)
-    warm.warm_up(*_batch())
+    warm, cold = small_trainer(seed=1), small_trainer(seed=1)
+    warm.warm_up(*small_batch())
     for trainer in (warm, cold):
-        trainer.step(*_batch())
+        trainer.step(*small_batch())
     for network in ("generator", "discriminator"):
         for name, tensor in cold.state_dict()[network].items():
             assert torch.equal(tensor, warm.state_dict()[network][name]), name
 
 
-def test_channels_last_is_the_same_step():
-    contiguous, last = _trainer(), _trainer(channels_last=True)
-    for step in range(3):
-        image, valid = _batch(step)
-        expected = contiguous.step(image, valid)
-        values = last.step(image.to(memory_format=torch.channels_last), valid)
-        for name, value in expected.items():
-            torch.testing.assert_close(values[name], value, rtol=1e-4, atol=1e-5)
-
-
-def test_bf16_is_nearly_the_same_step():
-    weights = LossWeights(l1=1, adversarial=0.1, perceptual=0.1, style=250, feature_matching=10)
-    full, half = _trainer(weights), _trainer(weights, autocast=torch.bfloat16)
-    for step in range(3):
-        expected, values = full.step(*_batch(step)), half.step(*_batch(step))
-        for name, value in expected.items():
-            assert values[name].dtype == torch.float32
-            torch.testing.assert_close(values[name], value, rtol=0.05, atol=0.02)
-    assert not torch.equal(values["prediction"], expected["prediction"])
-    for _, weight in half.generator.named_parameters():
-        assert weight.dtype == torch.float32
-
-
 def test_adam_unfused_takes_the_same_step():
-    fused, plain = _trainer(), _trainer(fused=False)
+    fused, plain = small_trainer(), small_trainer(fused=False)
     for trainer in (fused, plain):
-        trainer.step(*_batch())
+        trainer.step(*small_batch())
     for name, tensor in fused.generator.named_parameters():
         torch.testing.assert_close(tensor, dict(plain.generator.named_parameters())[name])
 
 
 @pytest.mark.slow
 def test_a_compiled_step_is_the_same_step():
-    eager, compiled = _trainer(), _trainer(compiled=True)
+    eager, compiled = small_trainer(), small_trainer(compiled=True)
     for trainer in (eager, compiled):
         for _ in range(2):
-            values = trainer.step(*_batch())
+            values = trainer.step(*small_batch())
     other = eager.state_dict()["generator"]
     assert compiled.state_dict()["generator"].keys() == other.keys()
     assert torch.isfinite(values["generator"])
@@ -316,8 +253,8 @@ def test_a_compiled_step_is_the_same_step():
 
 
 def test_weights_that_are_not_finite_are_told_after_the_step():
-    trainer = _trainer()
-    trainer.step(*_batch())
+    trainer = small_trainer()
+    trainer.step(*small_batch())
     trainer.require_finite_weights()
     with torch.no_grad():
         next(trainer.discriminator.parameters()).fill_(torch.inf)

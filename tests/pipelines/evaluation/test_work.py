@@ -51,16 +51,6 @@ def test_the_same_seed_gives_the_same_work_and_hash(prepared, manifest):
 
 
 @pytest.mark.ray
-def test_samples_are_scaled_image_and_hole_alike(prepared, manifest, drawn):
-    work = plan_work(prepared, manifest, images=12, seed=0)
-    for small, sample in zip(load_samples(prepared, manifest, work, size=16), drawn, strict=True):
-        assert small.rgb.shape == (16, 16, 3)
-        assert small.valid.shape == (1, 16, 16)
-        ratios = [1 - picture.valid.float().mean().item() for picture in (small, sample)]
-        assert ratios[0] == pytest.approx(ratios[1], abs=0.1)
-
-
-@pytest.mark.ray
 def test_masks_lie_in_the_bucket_they_are_planned_for(drawn):
     assert len(drawn) == 12
     for sample in drawn:
