@@ -22,6 +22,7 @@ import json
 import sys
 from collections.abc import Sequence
 
+from isnet.config import InputError
 from pipelines.cli import parse, parse_preset, program, run_main, take_flag
 from pipelines.storage import absolute, printable
 from pipelines.training.config import shown
@@ -31,7 +32,8 @@ from pipelines.tuning.campaign_file import is_campaign_file, read_campaign_file
 from pipelines.tuning.config import CampaignConfig
 from pipelines.tuning.definitions import PRESETS, Definition, definition
 from pipelines.tuning.estimate import estimate
-from pipelines.tuning.folder import Campaign, read_campaign
+from pipelines.tuning.finding import read_campaign
+from pipelines.tuning.folder import Campaign
 from pipelines.tuning.gathering import report
 from pipelines.tuning.opening import picture_size, planned, with_trials
 
@@ -80,6 +82,8 @@ def _dry_run(config: CampaignConfig, found: Definition) -> int:
 
 def _report(arguments: Sequence[str]) -> int:
     """Write the report of the campaigns that are named."""
+    if not arguments:
+        raise InputError("name the folder of a campaign: report campaigns/NAME")
     for location in arguments:
         for path in report(read_campaign(absolute(location))):
             print(printable(path))

@@ -79,9 +79,11 @@ def _run(campaign: Campaign, claim: Claim, at_once: int) -> None:
     finally:
         uri, run_id = campaign.config.tracking.uri, str(campaign.run_id)
         _require(claim)
-        _publish(campaign)
-        finish_children(uri, run_id, "KILLED")
-        finish_run(uri, run_id, status)
+        try:
+            _publish(campaign)
+        finally:
+            finish_children(uri, run_id, "KILLED")
+            finish_run(uri, run_id, status)
 
 
 def _announce(campaign: Campaign, at_once: int) -> None:

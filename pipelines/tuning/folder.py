@@ -29,37 +29,15 @@ from pipelines.storage import (
     read_bytes,
     write_atomically,
 )
-from pipelines.training.config import rebuilt, shown
-from pipelines.training.runs import differences
+from pipelines.training.config import shown
 from pipelines.tuning.config import CampaignConfig
 from pipelines.tuning.definitions import Definition
 from pipelines.tuning.trials import TRIAL_FILE, Trial
 
-_VERSION = 1
+VERSION = 1
 _OUTCOME = "outcome.json"
 _SAMPLES = "samples.png"
 PICTURES = ("ground-truth.png", "corrupted.png")
-
-_MAY_CHANGE = frozenset(
-    {
-        "data",
-        "tracking.uri",
-        "tracking.experiment",
-        "trials",
-        "max_concurrent",
-        "max_failures",
-        "keep_trial_checkpoints",
-        "retry_failed",
-        "wait",
-        "cpus_per_worker",
-        "gpus_per_worker",
-        "assumed_tflops",
-    }
-)
-"""Options of a campaign that may change when it goes on; those of its trials are held to more."""
-
-_MUST_AGREE = ("data", "work", "features", "LPIPS")
-"""Facts without which scores of before and after would not compare."""
 
 Placed = Mapping[str, Any]
 """What `auto` stood for when the campaign began: device, precision, workers, threads."""
@@ -125,7 +103,7 @@ class Campaign:
         """Write `campaign.json` with changed fields; `InputError` where that is not possible."""
         campaign = replace(self, **changes)
         content = {
-            "version": _VERSION,
+            "version": VERSION,
             "state": "finished" if campaign.finished else "running",
             "run_id": campaign.run_id,
             "kind": campaign.definition.kind,
@@ -144,7 +122,7 @@ class Campaign:
         found = filesystem.get_file_info(fs.FileSelector(folder, allow_not_found=True))
         notes = []
         for info in found:
-            note = _read(join(self.trials, info.base_name, TRIAL_FILE))
+            note = read_note(join(self.trials, info.base_name, TRIAL_FILE))
             if note is not None:
                 notes.append((note.pop("begun"), note))
         return [Trial(**note) for _, note in sorted(notes, key=lambda pair: pair[0])]
@@ -152,13 +130,13 @@ class Campaign:
     def begin(self, trial: Trial) -> None:
         """Note a trial's options in its folder, once."""
         location = join(self.trials, trial.name, TRIAL_FILE)
-        if _read(location) is None:
+        if read_note(location) is None:
             begun = datetime.now().astimezone().isoformat(timespec="microseconds")
             _write(location, {**asdict(trial), "begun": begun})
 
     def outcome(self, trial: str) -> Outcome | None:
         """Read what came of a trial, None while it is under way."""
-        content = _read(join(self.trials, trial, _OUTCOME))
+        content = read_note(join(self.trials, trial, _OUTCOME))
         if content is None:
             return None
         curve = tuple((step, psnr) for step, psnr in content.pop("curve"))
@@ -191,108 +169,8 @@ class Campaign:
             filesystem.delete_file(path)
 
 
-def open_campaign(
-    config: CampaignConfig, definition: Definition, facts: Mapping[str, str]
-) -> Campaign:
-    """Find the campaign that `config` names, or plan a new one.
-
-    Args:
-        config: resolved.
-        definition: its trials.
-        facts: a campaign goes on only with those it began with.
-
-    Raises:
-        InputError: a campaign of that name has other trials, options or data.
-
-    """
-    name = config.name or f"{definition.kind}-{datetime.now():%Y%m%d-%H%M%S}"
-    config = replace(config, name=name)
-    campaign = Campaign(
-        location=join(config.output, name), config=config, definition=definition, facts=facts
-    )
-    content = _read(join(campaign.location, "campaign.json"))
-    if content is None:
-        return campaign
-    _require_version(campaign.location, content)
-    _refuse_changes(campaign, content)
-    moved = content["config"]["tracking"] != shown(config)["tracking"]
-    return replace(
-        campaign,
-        run_id=None if moved else content["run_id"],
-        placed=content["placed"],
-        finished=content["state"] == "finished",
-    )
-
-
-def read_campaign(location: str) -> Campaign:
-    """Read a campaign from its folder alone, to report on it without running it.
-
-    Raises:
-        InputError: there is no campaign, or it is damaged.
-
-    """
-    content = _read(join(location, "campaign.json"))
-    if content is None:
-        raise InputError(
-            f"{printable(location)} is no campaign: it has no campaign.json; name the folder "
-            "below --output that pipelines/tune.py made"
-        )
-    _require_version(location, content)
-    config = rebuilt(CampaignConfig, content["config"])
-    definition = Definition(
-        kind=content["kind"],
-        defaults=config,
-        trials=tuple(Trial(**trial) for trial in content["trials"]),
-        space=content["space"],
-    )
-    return Campaign(
-        location=location,
-        config=config,
-        definition=definition,
-        facts=content["facts"],
-        placed=content["placed"],
-        run_id=content["run_id"],
-        finished=content["state"] == "finished",
-    )
-
-
-def _require_version(location: str, content: Mapping[str, Any]) -> None:
-    if content.get("version") != _VERSION:
-        raise InputError(
-            f"{printable(location)} is a campaign of version {content.get('version')}; this "
-            f"release reads version {_VERSION}: choose another --name"
-        )
-
-
-def _refuse_changes(campaign: Campaign, before: Mapping[str, Any]) -> None:
-    definition = campaign.definition
-    now = {
-        **json.loads(json.dumps(shown(campaign.config))),
-        "kind": definition.kind,
-        "space": json.loads(json.dumps(definition.space)),
-        "facts": {fact: campaign.facts.get(fact) for fact in _MUST_AGREE},
-    }
-    known = {**before["config"], "kind": before["kind"], "space": before["space"]}
-    known["facts"] = {fact: before["facts"].get(fact) for fact in _MUST_AGREE}
-    changed = [
-        f"{key} was {old}, now {new}"
-        for key, (old, new) in differences(known, now).items()
-        if key not in _MAY_CHANGE
-    ]
-    planned = {trial.name: dict(trial.overrides) for trial in definition.trials}
-    changed += [
-        f"trial {trial['name']} was {trial['overrides']}, now {planned[trial['name']]}"
-        for trial in before["trials"]
-        if planned.get(trial["name"], trial["overrides"]) != trial["overrides"]
-    ]
-    if changed:
-        raise InputError(
-            f"campaign {campaign.config.name!r} exists with other settings: {'; '.join(changed)}; "
-            "give the same ones to continue it, or another --name"
-        )
-
-
-def _read(location: str) -> dict[str, Any] | None:
+def read_note(location: str) -> dict[str, Any] | None:
+    """Read one of a campaign's JSON files, None where there is none."""
     filesystem, path = open_filesystem(location)
     if not exists(filesystem, path):
         return None

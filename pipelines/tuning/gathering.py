@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from isnet.config import InputError
+from isnet.config import InputError, LossWeights
 from pipelines.storage import join, open_filesystem, printable, write_atomically
 from pipelines.tracking.runs import log_artifacts
 from pipelines.tuning.folder import PICTURES, Campaign, Outcome
@@ -52,6 +52,14 @@ def gather(campaign: Campaign) -> CampaignOutcome:
     )
 
 
+def _weights(campaign: Campaign, trial: Trial) -> LossWeights:
+    """Weights that a trial has, or would have: a search may propose what no option takes."""
+    try:
+        return trial_config(campaign, trial).loss.weights()
+    except InputError:
+        return campaign.config.loss.weights()
+
+
 def _trial_outcome(campaign: Campaign, trial: Trial) -> TrialOutcome:
     found = campaign.outcome(trial.name)
     outcome = found or Outcome(state="failed")
@@ -62,7 +70,7 @@ def _trial_outcome(campaign: Campaign, trial: Trial) -> TrialOutcome:
         state=outcome.state if found else "unfinished",
         reason=outcome.reason,
         overrides=trial.overrides,
-        weights=trial_config(campaign, trial).loss.weights(),
+        weights=_weights(campaign, trial),
         published=trial.published,
         parameters=outcome.parameters,
         steps=outcome.steps,

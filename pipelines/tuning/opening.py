@@ -16,7 +16,8 @@ from pipelines.training.placement import place
 from pipelines.tuning.config import CampaignConfig
 from pipelines.tuning.definitions import Definition
 from pipelines.tuning.estimate import Planned
-from pipelines.tuning.folder import PICTURES, Campaign, open_campaign
+from pipelines.tuning.finding import open_campaign
+from pipelines.tuning.folder import PICTURES, Campaign
 from pipelines.tuning.room import concurrency, with_threads
 from pipelines.tuning.scoring import (
     SAMPLES,

@@ -54,13 +54,14 @@ def concurrency(config: TrainConfig, *, asked: int, trials: int) -> int:
     """
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     fits = room(nodes, config)
-    if fits < 1:
+    if fits < 1 and not config.wait:
         cpus = sum(node.get("CPU", 0) for node in nodes)
         raise InputError(
             f"a trial reserves {cpus_of_trial(config):g} CPUs beside one that reads data, and the "
             f"cluster's {len(nodes)} node(s) have {cpus:g} in all; lower --num-workers or "
-            "--cpus-per-worker, or add a node"
+            "--cpus-per-worker, add a node, or give --wait to wait for one"
         )
+    fits = max(1, fits)
     if asked > fits:
         print(
             f"--max-concurrent is {asked}, and the cluster has room for {fits} at once: "

@@ -13,7 +13,9 @@ from types import FrameType
 from typing import Any
 
 import optuna
+import ray
 from ray import tune
+from ray.actor import ActorHandle
 from ray.tune.experiment import Trial as TuneTrial
 from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
@@ -21,16 +23,20 @@ from ray.tune.search.optuna import OptunaSearch
 
 from pipelines.cli import one_line
 from pipelines.progress import clock
-from pipelines.storage import join, open_filesystem
+from pipelines.seeding import stable_hash
+from pipelines.storage import join, open_filesystem, printable
 from pipelines.tracking.runs import finish_run
 from pipelines.training.claim import Claim
+from pipelines.training.link import new_link
 from pipelines.training.runs import recorded_run_id
 from pipelines.tuning.config import VALIDATIONS
 from pipelines.tuning.folder import Campaign, Outcome
 from pipelines.tuning.room import TRIAL_CPUS
 from pipelines.tuning.space import domains
-from pipelines.tuning.trial import PLANNED, TrialRunner
+from pipelines.tuning.trial import PLANNED, STOPPING_S, TrialRunner
+from pipelines.tuning.trials import proposed
 
+_POLL_S = 0.5
 _REDUCTION = 3
 """ASHA goes on with the better third of the trials at each rung."""
 
@@ -52,8 +58,11 @@ def run_trials(campaign: Campaign, claim: Claim, at_once: int) -> None:
     # Ray Tune's own tables and curves: ours are in MLflow and in the report.
     os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
     os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")  # draws boxes, however quiet it is to be
-    logging.getLogger("ray.tune.analysis.experiment_analysis").setLevel(logging.ERROR)
-    runner = tune.with_parameters(TrialRunner, campaign=campaign)
+    for name in ("ray.tune.analysis.experiment_analysis", "ray.tune.tune"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    os.environ["TUNE_DISABLE_SIGINT_HANDLER"] = "1"
+    halt = new_link()
+    runner = tune.with_parameters(TrialRunner, campaign=campaign, claim=claim, halt=halt)
     tuner = tune.Tuner(
         tune.with_resources(runner, {"CPU": TRIAL_CPUS}),
         param_space=_param_space(campaign, points),
@@ -76,7 +85,7 @@ def run_trials(campaign: Campaign, claim: Claim, at_once: int) -> None:
             verbose=0,
         ),
     )
-    with _sigterm_as_interrupt():
+    with _ending_softly(halt, notes):
         tuner.fit()
 
 
@@ -103,7 +112,11 @@ def _optuna(campaign: Campaign) -> Searcher:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     begun = [dict(trial.overrides) for trial in campaign.begun()]
     return OptunaSearch(
-        metric="psnr", mode="max", seed=campaign.config.seed, points_to_evaluate=begun or None
+        metric="psnr",
+        mode="max",
+        # The sampler begins anew: with the same seed it would propose what it has proposed.
+        seed=stable_hash(campaign.config.seed, len(begun)) % 2**32,
+        points_to_evaluate=begun or None,
     )
 
 
@@ -120,20 +133,39 @@ def _scheduler(campaign: Campaign) -> TrialScheduler:
 
 
 @contextmanager
-def _sigterm_as_interrupt() -> Iterator[None]:
-    """Let SIGTERM do what Ctrl-C does: Ray Tune ends the trials, each with a last checkpoint."""
+def _ending_softly(halt: ActorHandle, notes: _Notes) -> Iterator[None]:
+    """On SIGTERM and Ctrl-C let the trials under way end, each with a last checkpoint.
+
+    Ray Tune's own way kills them after ten seconds. A second signal is as ever.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield  # only the main thread may have handlers
         return
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    previous = [signal.signal(number, signal.SIG_DFL) for number in numbers]
 
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        signal.raise_signal(signal.SIGINT)
+    def handle(number: int, frame: FrameType | None) -> None:
+        for known, handler in zip(numbers, previous, strict=True):
+            signal.signal(known, handler)
+        # Not from the handler itself, which may have interrupted a call into Ray.
+        threading.Thread(target=end, daemon=True).start()
 
-    previous = signal.signal(signal.SIGTERM, interrupt)
+    def end() -> None:
+        print("ending: each trial under way writes a last checkpoint", flush=True)
+        remote: Any = halt
+        ray.get(remote.request_stop.remote())
+        under_way, until = set(notes.under_way), time.monotonic() + STOPPING_S
+        while under_way & notes.under_way and time.monotonic() < until:
+            time.sleep(_POLL_S)
+        os.kill(os.getpid(), signal.SIGUSR1)  # Ray Tune's word for an interruption
+
+    for number in numbers:
+        signal.signal(number, handle)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, previous)
+        for number, handler in zip(numbers, previous, strict=True):
+            signal.signal(number, handler)
 
 
 class _Notes(tune.Callback):
@@ -145,8 +177,20 @@ class _Notes(tune.Callback):
 
     def __init__(self, campaign: Campaign, claim: Claim) -> None:
         self._campaign, self._claim = campaign, claim
-        self._curves: dict[str, list[tuple[int, float]]] = {}
+        self._curves: dict[str, dict[int, float]] = {}
+        self.under_way: set[str] = set()
+        """Trials that Ray Tune has started, by its own ids."""
         self._began, self._ended = time.monotonic(), 0
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Keep out of Ray Tune's files, which would hold the passwords of URIs."""
+        return {}
+
+    def on_trial_start(
+        self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **info: Any
+    ) -> None:
+        """Know which trials are under way."""
+        self.under_way.add(trial.trial_id)
 
     def on_trial_result(
         self,
@@ -159,17 +203,20 @@ class _Notes(tune.Callback):
         """Print a validation, or how the trial ended."""
         name, ended = result["trial"], result.get("ended")
         if ended is None:
-            self._curves.setdefault(name, []).append((result["step"], result["psnr"]))
+            self._curves.setdefault(name, {})[result["step"]] = result["psnr"]
             print(f"{name}  step {result['step']}  PSNR {result['psnr']:.2f} dB", flush=True)
         elif ended == "failed":
             self._note(name, "failed", result["reason"], result["step"])
+        elif ended == "interrupted":
+            print(f"{name}  interrupted at step {result['step']}", flush=True)
         else:
-            self._count(trials, f"{name}  {ended}: PSNR {result['psnr']:.2f} dB")
+            self._count(f"{name}  {ended}: PSNR {result['psnr']:.2f} dB")
 
     def on_trial_complete(
         self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **info: Any
     ) -> None:
         """Note a trial that the scheduler has ended."""
+        self.under_way.discard(trial.trial_id)
         result = trial.last_result or {}
         if "trial" in result and result.get("ended") is None:
             reason = f"ASHA ended it at step {result['step']}: others were better there"
@@ -179,25 +226,24 @@ class _Notes(tune.Callback):
         self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **info: Any
     ) -> None:
         """Note a trial whose process has died too often."""
-        name = (trial.last_result or {}).get("trial") or trial.config.get(PLANNED)
-        if name is not None:
-            text = one_line(trial.get_error() or "its process died")
-            self._note(str(name), "failed", text[:600], 0)
+        self.under_way.discard(trial.trial_id)
+        name = trial.config.get(PLANNED) or proposed(trial.config).name
+        text = one_line(trial.get_error() or "its process died")
+        self._note(name, "failed", printable(text[:600]), 0)
 
     def _note(self, name: str, state: Any, reason: str, step: int) -> None:
-        if self._claim.is_lost():
-            signal.raise_signal(signal.SIGINT)
-            return
+        if self._claim.is_lost() or self._campaign.outcome(name) is not None:
+            return  # another command's, or told again by a trial that has ended before
         run_id = recorded_run_id(join(self._campaign.trials, name))
-        curve = tuple(self._curves.get(name, ()))
+        curve = tuple(self._curves.get(name, {}).items())
         self._campaign.conclude(
             name, Outcome(state=state, reason=reason, steps=step, curve=curve, run_id=run_id)
         )
         if state == "failed" and run_id is not None:
             finish_run(self._campaign.config.tracking.uri, run_id, "FAILED")
-        self._count([], f"{name}  {state}: {reason}")
+        self._count(f"{name}  {state}: {reason}")
 
-    def _count(self, trials: list[TuneTrial], line: str) -> None:
+    def _count(self, line: str) -> None:
         self._ended += 1
         total = self._campaign.total
         done = sum(1 for trial in self._campaign.planned() if self._campaign.outcome(trial.name))

@@ -14,9 +14,10 @@ from ray.actor import ActorHandle
 from isnet.checkpoint import CONFIG_FILE, WEIGHTS_FILE, read_about
 from isnet.config import InputError
 from pipelines.cli import one_line, unwrap
-from pipelines.storage import local_copy
+from pipelines.storage import local_copy, printable
 from pipelines.tracking.runs import log_artifact_bytes, log_once
 from pipelines.training.checkpoints import delete_all
+from pipelines.training.claim import Claim
 from pipelines.training.config import TrainConfig
 from pipelines.training.fit import Membership, TerminatedError, fit
 from pipelines.training.link import new_link
@@ -33,7 +34,10 @@ FAILED_PSNR = 0.0
 """What a failed trial counts as in a search: the worst."""
 
 _POLL_S = 0.5
-_STOPPING_S = 120.0
+STOPPING_S = 120.0
+"""Seconds that a trial is given to write its last checkpoint."""
+
+_INTERRUPTED = {"ended": "interrupted", "reason": ""}
 _COMMON = ("data", "output", "name", "steps", "size", "device", "num_workers", "wait", "tracking")
 """Options that all trials of a campaign share."""
 
@@ -46,7 +50,8 @@ def trial_config(campaign: Campaign, trial: Trial) -> TrainConfig:
 
     """
     for name in trial.overrides:
-        if name.split(".")[0] in _COMMON or name.endswith("s_per_worker"):
+        plain = name.replace("-", "_")
+        if plain.split(".")[0] in _COMMON or plain.endswith("s_per_worker"):
             raise InputError(
                 f"trial {trial.name} sets {name}, which all trials share; give it to the campaign"
             )
@@ -68,20 +73,31 @@ class TrialRunner(tune.Trainable):
     last one `ended`: finished or failed, with a `reason`.
     """
 
-    def setup(self, config: dict[str, Any], campaign: Campaign | None = None) -> None:
+    def setup(
+        self,
+        config: dict[str, Any],
+        campaign: Campaign | None = None,
+        claim: Claim | None = None,
+        halt: ActorHandle | None = None,
+    ) -> None:
         """Begin to train; a trial that has an outcome only tells it again."""
-        assert campaign is not None  # Ray Tune hands it over by name
+        assert campaign is not None  # Ray Tune hands them over by name
+        assert claim is not None
+        self._halt: Any = halt
         named = {trial.name: trial for trial in campaign.definition.trials}
         self._campaign = campaign
         self._trial = named[config[PLANNED]] if PLANNED in config else proposed(config)
         self._told = 0
         self._last: dict[str, Any] = {"trial": self._trial.name, "step": 0, "psnr": FAILED_PSNR}
         self._end: dict[str, Any] | None = None
-        self._stopping = False
+        self._stopping = self._deaf = False
         self._thread: threading.Thread | None = None
         outcome = campaign.outcome(self._trial.name)
         if outcome is not None:
             self._curve, self._end = list(outcome.curve), _end_of(outcome)
+            return
+        if claim.is_lost() or self._is_halted():
+            self._curve, self._end = [], dict(_INTERRUPTED)
             return
         campaign.begin(self._trial)
         self._link: ActorHandle = new_link()
@@ -97,19 +113,31 @@ class TrialRunner(tune.Trainable):
                 self._told += 1
                 self._last |= {"step": step, "psnr": psnr}
                 return dict(self._last)
-            if self._thread is None or not self._thread.is_alive():
+            if self._is_halted():
+                self._halt_training()
+            if self._thread is None or not self._thread.is_alive() or self._deaf:
                 if len(self._known_curve()) > self._told:
                     continue
-                return {**self._last, **(self._end or {}), "done": True}
+                return {**self._last, **(self._end or _INTERRUPTED), "done": True}
             time.sleep(_POLL_S)
 
     def cleanup(self) -> None:
         """End training with a last checkpoint, where it is under way."""
+        self._halt_training()
+
+    def _is_halted(self) -> bool:
+        """Whether the campaign was asked to end."""
+        return bool(ray.get(self._halt.stop_requested.remote()))
+
+    def _halt_training(self) -> None:
+        if self._thread is None or not self._thread.is_alive():
+            return
         self._stopping = True
-        if self._thread is not None and self._thread.is_alive():
-            link: Any = self._link
-            if ray.get(link.request_stop.remote()):
-                self._thread.join(_STOPPING_S)
+        link: Any = self._link
+        # Deaf while no worker trains yet: then there is nothing to save.
+        self._deaf = not ray.get(link.request_stop.remote())
+        if not self._deaf:
+            self._thread.join(STOPPING_S)
 
     def _known_curve(self) -> list[tuple[int, float]]:
         if self._thread is not None:
@@ -196,4 +224,4 @@ def _reason(error: Exception) -> str:
     mistake = unwrap(error)
     if mistake is not None:
         return one_line(mistake)
-    return one_line(f"{type(error).__name__}: {str(error).strip()[-600:]}")
+    return printable(one_line(f"{type(error).__name__}: {str(error).strip()[-600:]}"))

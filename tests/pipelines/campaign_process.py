@@ -9,7 +9,8 @@ from pathlib import Path
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
-from pipelines.tuning.folder import Campaign, read_campaign
+from pipelines.tuning.finding import read_campaign
+from pipelines.tuning.folder import Campaign
 from tests.pipelines.command_process import CommandProcess
 
 OPTIONS = {

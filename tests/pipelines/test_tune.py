@@ -16,7 +16,7 @@ from pipelines.training.checkpoints import find
 from pipelines.tuning.campaign import run_campaign
 from pipelines.tuning.config import CampaignConfig
 from pipelines.tuning.definitions import Definition
-from pipelines.tuning.folder import open_campaign, read_campaign
+from pipelines.tuning.finding import open_campaign, read_campaign
 from pipelines.tuning.gathering import gather
 from pipelines.tuning.trials import Trial
 from tests.pipelines.campaign_process import children, states
@@ -58,6 +58,7 @@ def _read(config):
     return read_campaign(f"{config.output}/{config.name}")
 
 
+@pytest.mark.timeout(480)  # a minute on idle cores
 def test_two_trials_are_trained_scored_tracked_and_reported(config, capsys):
     assert run_campaign(config, _definition(config, BLOCKS))
     campaign = _read(config)

@@ -9,7 +9,8 @@ import pytest
 from isnet.config import InputError
 from pipelines.tuning.config import CampaignConfig
 from pipelines.tuning.definitions import Definition
-from pipelines.tuning.folder import Outcome, open_campaign, read_campaign
+from pipelines.tuning.finding import open_campaign, read_campaign
+from pipelines.tuning.folder import Outcome
 from pipelines.tuning.trials import Trial
 
 FACTS = {"data": "abc", "work": "def", "images": "4"}
