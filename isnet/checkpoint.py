@@ -28,6 +28,9 @@ CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "generator.safetensors"
 TRAINING_FILE = "training.pt"
 
+GENERATOR_FILES = (WEIGHTS_FILE, CONFIG_FILE)
+"""What a generator consists of; written in this order, so that the last one says it is there."""
+
 _FORMAT = "isnet-checkpoint"
 _VERSION = 1
 

@@ -75,6 +75,19 @@ def write_atomically(filesystem: fs.FileSystem, path: str, data: bytes | memoryv
         raise
 
 
+def write_or_explain(location: str, data: bytes) -> None:
+    """Write a file atomically; `InputError` says where it cannot be written, and what to do."""
+    filesystem, path = open_filesystem(location)
+    try:
+        write_atomically(filesystem, path, data)
+    except OSError as error:
+        reason = printable(str(error).splitlines()[0])
+        raise InputError(
+            f"cannot write to {printable(location)}: {reason}; make room or give access, or name "
+            "another --output"
+        ) from error
+
+
 def is_temporary(name: str) -> bool:
     """Whether a file name is one that `write_atomically` moves away when it is done."""
     return name.startswith(".") and name.endswith(".tmp")

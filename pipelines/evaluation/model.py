@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from isnet.checkpoint import CONFIG_FILE, WEIGHTS_FILE, read_about, read_generator
+from isnet.checkpoint import GENERATOR_FILES, read_about, read_generator
 from isnet.config import GeneratorConfig, InputError
 from isnet.initialisation import new_generator
 from pipelines.storage import local_copy, printable
@@ -100,7 +100,7 @@ def _fetched(location: str, tracking_uri: str) -> Iterator[Path]:
 
 
 def _files(location: str) -> AbstractContextManager[Path]:
-    return local_copy(location, (CONFIG_FILE, WEIGHTS_FILE))
+    return local_copy(location, GENERATOR_FILES)
 
 
 def _read(path: Path, location: str) -> tuple[nn.Module, GeneratorConfig]:

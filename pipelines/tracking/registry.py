@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import isnet.config
-from isnet.checkpoint import CONFIG_FILE, WEIGHTS_FILE
+from isnet.checkpoint import GENERATOR_FILES
 from isnet.config import InputError
 from pipelines.storage import printable
 from pipelines.tracking.server import as_input_error, connect, first_line, resolve_uri
@@ -122,7 +122,7 @@ def _storage_location(client: MlflowClient, model_uri: str) -> str:
 def _copy_generator(source: Path, target: Path) -> Path:
     """Copy what inference needs; a training checkpoint also holds its optimizers' state."""
     target.mkdir()
-    for file in (CONFIG_FILE, WEIGHTS_FILE):
+    for file in GENERATOR_FILES:
         try:
             shutil.copy(source / file, target / file)
         except OSError as error:

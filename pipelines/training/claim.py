@@ -9,8 +9,7 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass
 
-from isnet.config import InputError
-from pipelines.storage import exists, open_filesystem, printable, read_bytes, write_atomically
+from pipelines.storage import exists, join, open_filesystem, printable, read_bytes, write_or_explain
 
 _FILE = "claim"
 
@@ -32,14 +31,7 @@ class Claim:
     def take(cls, run: str) -> Claim:
         """Take a run from whatever trains it now; `InputError` where that cannot be written."""
         claim = cls(run=run, token=uuid.uuid4().hex)
-        filesystem, folder = open_filesystem(run)
-        try:
-            write_atomically(filesystem, f"{folder}/{_FILE}", claim.token.encode())
-        except OSError as error:
-            reason = printable(str(error).splitlines()[0])
-            raise InputError(
-                f"cannot write to {printable(run)}: {reason}; make room or give access"
-            ) from error
+        write_or_explain(join(run, _FILE), claim.token.encode())
         return claim
 
     def is_lost(self) -> bool:

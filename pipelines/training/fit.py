@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from ray.actor import ActorHandle
 
-from isnet.checkpoint import CONFIG_FILE, WEIGHTS_FILE
+from isnet.checkpoint import CONFIG_FILE, GENERATOR_FILES, WEIGHTS_FILE
 from isnet.config import InputError
 from pipelines.shards import read_manifest
 from pipelines.storage import absolute, local_copy, printable, require_absolute
@@ -27,7 +27,7 @@ from pipelines.training.launch import connect_for, launch
 from pipelines.training.link import new_link
 from pipelines.training.loop import Ending
 from pipelines.training.placement import place
-from pipelines.training.runs import GENERATOR_FILES, Run, open_run_folder, publish_model
+from pipelines.training.runs import Run, open_run_folder, publish_model
 
 Config = TypeVar("Config", bound=TrainConfig)
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from pyarrow import fs
 
-from isnet.checkpoint import CONFIG_FILE, WEIGHTS_FILE
+from isnet.checkpoint import GENERATOR_FILES
 from isnet.config import InputError
 from pipelines.storage import (
     exists,
@@ -26,6 +26,7 @@ from pipelines.storage import (
     printable,
     read_bytes,
     write_atomically,
+    write_or_explain,
 )
 from pipelines.training.config import AUTO, TrainConfig, shown
 
@@ -55,9 +56,6 @@ The data may have moved; that they are the same is told by their hash.
 
 _PLACED = ("device", "precision", "num_workers")
 """Options that may be `auto`."""
-
-GENERATOR_FILES = (WEIGHTS_FILE, CONFIG_FILE)
-"""What a published model consists of."""
 
 _MUST_AGREE = ("data_hash", "extractor")
 """Facts that a resumed run must find as they were."""
@@ -91,7 +89,6 @@ class Run:
 
     def save(self, *, state: str, run_id: str | None, facts: Mapping[str, str]) -> Run:
         """Write `run.json`; `InputError` where that is not possible."""
-        filesystem, folder = open_filesystem(self.location)
         content = {
             "state": state,
             "run_id": run_id,
@@ -99,14 +96,7 @@ class Run:
             "config": shown(self.config),
         }
         data = json.dumps(content, indent=2).encode() + b"\n"
-        try:
-            write_atomically(filesystem, f"{folder}/run.json", data)
-        except OSError as error:
-            reason = printable(str(error).splitlines()[0])
-            raise InputError(
-                f"cannot write to {printable(self.location)}: {reason}; make room or give access, "
-                "or name another --output"
-            ) from error
+        write_or_explain(join(self.location, "run.json"), data)
         return replace(self, finished=state == "finished", run_id=run_id)
 
 

@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 from torch import nn
 
-from isnet.images import to_uint8
+from pipelines.evaluation.pictures import composites, ground_truth_and_corrupted
 from pipelines.evaluation.work import (
     Fill,
     Sample,
@@ -58,11 +58,7 @@ def sample_grid(
     samples: Sequence[Sample], fills: dict[str, Fill], *, device: torch.device
 ) -> Image.Image:
     """Draw ground truth, corrupted, and each method's composite, one sample a row."""
-    ground_truth = torch.stack([sample.ground_truth for sample in samples])
-    valid = torch.stack([sample.valid for sample in samples])
-    corrupted = torch.where(valid, ground_truth, torch.zeros(()))
-    columns = [ground_truth, torch.where(valid, ground_truth, torch.ones(()))]
-    columns += [fill(corrupted.to(device), valid.to(device)).image.cpu() for fill in fills.values()]
-    pictures = [to_uint8(column) for column in columns]
+    pictures = [*ground_truth_and_corrupted(samples)]
+    pictures += [composites(samples, fill, device=device) for fill in fills.values()]
     rows = [[column[index] for column in pictures] for index in range(len(samples))]
     return comparison_grid(rows, ["ground truth", "corrupted", *fills])

@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 from pyarrow import fs
@@ -27,7 +27,7 @@ from pipelines.storage import (
     open_filesystem,
     printable,
     read_bytes,
-    write_atomically,
+    write_or_explain,
 )
 from pipelines.training.config import shown
 from pipelines.tuning.config import CampaignConfig
@@ -131,7 +131,7 @@ class Campaign:
         """Note a trial's options in its folder, once."""
         location = join(self.trials, trial.name, TRIAL_FILE)
         if read_note(location) is None:
-            begun = datetime.now().astimezone().isoformat(timespec="microseconds")
+            begun = datetime.now(UTC).isoformat(timespec="microseconds")
             _write(location, {**asdict(trial), "begun": begun})
 
     def outcome(self, trial: str) -> Outcome | None:
@@ -154,8 +154,7 @@ class Campaign:
 
     def put(self, path: str, data: bytes) -> None:
         """Write a file of the campaign's folder."""
-        filesystem, place = open_filesystem(join(self.location, path))
-        write_atomically(filesystem, place, data)
+        write_or_explain(join(self.location, path), data)
 
     def get(self, path: str) -> bytes | None:
         """Read a file of the campaign's folder, None where there is none."""
@@ -182,12 +181,4 @@ def read_note(location: str) -> dict[str, Any] | None:
 
 
 def _write(location: str, content: Mapping[str, Any]) -> None:
-    filesystem, path = open_filesystem(location)
-    try:
-        write_atomically(filesystem, path, json.dumps(content, indent=2).encode() + b"\n")
-    except OSError as error:
-        reason = printable(str(error).splitlines()[0])
-        raise InputError(
-            f"cannot write to {printable(location)}: {reason}; make room or give access, or name "
-            "another --output"
-        ) from error
+    write_or_explain(location, json.dumps(content, indent=2).encode() + b"\n")

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from isnet.config import InputError
 from pipelines.cluster import connect
+from pipelines.evaluation.pictures import ground_truth_and_corrupted
 from pipelines.shards import Manifest, read_manifest
 from pipelines.training.checks import inspect
 from pipelines.training.config import AUTO, TrainConfig
@@ -24,7 +25,6 @@ from pipelines.tuning.scoring import (
     campaign_work,
     load_work,
     lpips_for,
-    pictures_of,
     side_by_side,
 )
 from pipelines.tuning.space import drawn
@@ -107,7 +107,7 @@ def placed(campaign: Campaign) -> tuple[Campaign, int]:
 def keep_pictures(campaign: Campaign) -> None:
     """Write the sample images, which every trial's composites will stand beside."""
     samples = load_work(campaign.config, campaign.config.evaluation_images, first=SAMPLES)
-    for name, pictures in zip(PICTURES, pictures_of(samples), strict=True):
+    for name, pictures in zip(PICTURES, ground_truth_and_corrupted(samples), strict=True):
         campaign.put(name, side_by_side(pictures))
 
 

@@ -12,10 +12,10 @@ import torch
 from PIL import Image
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
-from isnet.checkpoint import CONFIG_FILE, WEIGHTS_FILE, read_generator
+from isnet.checkpoint import GENERATOR_FILES, read_generator
 from isnet.config import InputError
-from isnet.images import to_uint8
 from isnet.lpips import SMALLEST, Lpips, build_lpips
+from pipelines.evaluation.pictures import composites
 from pipelines.evaluation.work import (
     Fill,
     Sample,
@@ -105,7 +105,7 @@ def score_model(config: TrainConfig, model: str, images: int) -> Scoring:
     device = torch.device("cuda" if config.device == "gpu" else "cpu")
     check_device(config, device)
     torch.set_num_threads(max(1, config.threads_per_worker))
-    with local_copy(model, (CONFIG_FILE, WEIGHTS_FILE)) as folder:
+    with local_copy(model, GENERATOR_FILES) as folder:
         generator = place_network(read_generator(folder)[0], config, device)
     samples = load_work(config, images)
     lpips, _ = lpips_for(len(samples[0].rgb))
@@ -115,9 +115,11 @@ def score_model(config: TrainConfig, model: str, images: int) -> Scoring:
         "progressive": progressive(generator, config.reconstruction),
     }
     scores = {name: _means(samples, fill, device, lpips) for name, fill in fills.items()}
-    composites = _composites(samples[:SAMPLES], fills["progressive"], device)
-    parameters = sum(tensor.numel() for tensor in generator.parameters())
-    return Scoring(**scores, parameters=parameters, samples=composites)
+    return Scoring(
+        **scores,
+        parameters=sum(tensor.numel() for tensor in generator.parameters()),
+        samples=composites(samples[:SAMPLES], fills["progressive"], device=device),
+    )
 
 
 def side_by_side(pictures: np.ndarray) -> bytes:
@@ -134,22 +136,8 @@ def taken_apart(data: bytes) -> np.ndarray:
     return np.stack(np.split(strip, strip.shape[1] // strip.shape[0], axis=1))
 
 
-def pictures_of(samples: list[Sample]) -> tuple[np.ndarray, np.ndarray]:
-    """Ground truth, and the same with white holes: each uint8 (K, H, W, 3)."""
-    ground_truth = np.stack([sample.rgb for sample in samples])
-    valid = torch.stack([sample.valid for sample in samples]).numpy()
-    return ground_truth, np.where(np.moveaxis(valid, 1, -1), ground_truth, np.uint8(255))
-
-
 def _means(
     samples: list[Sample], fill: Fill, device: torch.device, lpips: Lpips | None
 ) -> dict[str, float]:
     summary = asdict(summarise(list(score(samples, fill, device=device, lpips=lpips))))
     return {name: summary[name] for name in _METRICS if summary[name] is not None}
-
-
-def _composites(samples: list[Sample], fill: Fill, device: torch.device) -> np.ndarray:
-    ground_truth = torch.stack([sample.ground_truth for sample in samples]).to(device)
-    valid = torch.stack([sample.valid for sample in samples]).to(device)
-    corrupted = torch.where(valid, ground_truth, torch.zeros_like(ground_truth))
-    return to_uint8(fill(corrupted, valid).image)

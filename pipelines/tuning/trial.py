@@ -11,7 +11,7 @@ import ray
 from ray import tune
 from ray.actor import ActorHandle
 
-from isnet.checkpoint import CONFIG_FILE, WEIGHTS_FILE, read_about
+from isnet.checkpoint import GENERATOR_FILES, read_about
 from isnet.config import InputError
 from pipelines.cli import one_line, unwrap
 from pipelines.storage import local_copy, printable
@@ -185,7 +185,7 @@ def train_and_score(campaign: Campaign, trial: Trial, link: ActorHandle) -> Outc
 
 
 def _outcome(run: Run, scoring: Scoring, *, seconds: float) -> Outcome:
-    with local_copy(run.model, (CONFIG_FILE, WEIGHTS_FILE)) as folder:
+    with local_copy(run.model, GENERATOR_FILES) as folder:
         about = read_about(folder)
     return Outcome(
         state="finished",
