@@ -11,7 +11,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
@@ -77,14 +77,6 @@ def on_sigterm(link: ActorHandle) -> Iterator[None]:
         SystemExit: by the handler that was there before.
 
     """
-    if threading.current_thread() is not threading.main_thread():
-        yield  # only the main thread may have handlers
-        return
-
-    def handle(number: int, frame: FrameType | None) -> None:
-        signal.signal(signal.SIGTERM, previous)
-        # Not from the handler itself, which may have interrupted a call into Ray.
-        threading.Thread(target=ask, daemon=True).start()
 
     def ask() -> None:
         remote: Any = link
@@ -93,11 +85,33 @@ def on_sigterm(link: ActorHandle) -> Iterator[None]:
         else:
             os.kill(os.getpid(), signal.SIGTERM)
 
-    previous = signal.signal(signal.SIGTERM, handle)
+    with on_first_signal((signal.SIGTERM,), ask):
+        yield
+
+
+@contextmanager
+def on_first_signal(
+    numbers: Sequence[signal.Signals], action: Callable[[], None]
+) -> Iterator[None]:
+    """Call `action` from a thread on the first of some signals; a second one does as ever."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread may have handlers
+        return
+
+    def restore() -> None:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        restore()
+        # Not from the handler itself, which may have interrupted a call into Ray.
+        threading.Thread(target=action, daemon=True).start()
+
+    previous = {number: signal.signal(number, handle) for number in numbers}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, previous)
+        restore()
 
 
 class DriverLink:

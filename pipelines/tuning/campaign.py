@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from isnet.checkpoint import CONFIG_FILE
+from isnet.checkpoint import CONFIG_FILE, GENERATOR_FILES
 from pipelines.storage import exists, join, local_copy, open_filesystem, printable
 from pipelines.tracking.runs import Status, finish_children, finish_run, open_run
 from pipelines.training.checkpoints import delete_all, newest
 from pipelines.training.claim import Claim, ClaimLostError
 from pipelines.training.config import shown
 from pipelines.training.fit import resolve
-from pipelines.training.runs import GENERATOR_FILES, publish_model
+from pipelines.training.runs import publish_model
 from pipelines.tuning.config import CampaignConfig
 from pipelines.tuning.definitions import Definition
 from pipelines.tuning.folder import Campaign
@@ -72,7 +72,7 @@ def _run(campaign: Campaign, claim: Claim, at_once: int) -> None:
     try:
         _announce(campaign, at_once)
         run_trials(campaign, claim, at_once)
-        status = "FINISHED" if _has_ended(campaign) else "KILLED"
+        status = _status(campaign)
     except (KeyboardInterrupt, SystemExit):
         status = "KILLED"
         raise
@@ -84,6 +84,12 @@ def _run(campaign: Campaign, claim: Claim, at_once: int) -> None:
         finally:
             finish_children(uri, run_id, "KILLED")
             finish_run(uri, run_id, status)
+
+
+def _status(campaign: Campaign) -> Status:
+    if not _has_ended(campaign):
+        return "KILLED"
+    return "FINISHED" if _any_finished(campaign) else "FAILED"
 
 
 def _announce(campaign: Campaign, at_once: int) -> None:

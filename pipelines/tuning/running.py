@@ -5,11 +5,9 @@ from __future__ import annotations
 import logging
 import os
 import signal
-import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from types import FrameType
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import optuna
@@ -27,7 +25,7 @@ from pipelines.seeding import stable_hash
 from pipelines.storage import join, open_filesystem, printable
 from pipelines.tracking.runs import finish_run
 from pipelines.training.claim import Claim
-from pipelines.training.link import new_link
+from pipelines.training.link import new_link, on_first_signal
 from pipelines.training.runs import recorded_run_id
 from pipelines.tuning.config import VALIDATIONS
 from pipelines.tuning.folder import Campaign, Outcome
@@ -85,7 +83,7 @@ def run_trials(campaign: Campaign, claim: Claim, at_once: int) -> None:
             verbose=0,
         ),
     )
-    with _ending_softly(halt, notes):
+    with on_first_signal((signal.SIGTERM, signal.SIGINT), partial(_end_softly, halt, notes)):
         tuner.fit()
 
 
@@ -132,40 +130,18 @@ def _scheduler(campaign: Campaign) -> TrialScheduler:
     )
 
 
-@contextmanager
-def _ending_softly(halt: ActorHandle, notes: _Notes) -> Iterator[None]:
-    """On SIGTERM and Ctrl-C let the trials under way end, each with a last checkpoint.
+def _end_softly(halt: ActorHandle, notes: _Notes) -> None:
+    """Let the trials under way end, each with a last checkpoint, and then Ray Tune.
 
-    Ray Tune's own way kills them after ten seconds. A second signal is as ever.
+    Its own way, on Ctrl-C, kills them after ten seconds.
     """
-    if threading.current_thread() is not threading.main_thread():
-        yield  # only the main thread may have handlers
-        return
-    numbers = (signal.SIGTERM, signal.SIGINT)
-    previous = [signal.signal(number, signal.SIG_DFL) for number in numbers]
-
-    def handle(number: int, frame: FrameType | None) -> None:
-        for known, handler in zip(numbers, previous, strict=True):
-            signal.signal(known, handler)
-        # Not from the handler itself, which may have interrupted a call into Ray.
-        threading.Thread(target=end, daemon=True).start()
-
-    def end() -> None:
-        print("ending: each trial under way writes a last checkpoint", flush=True)
-        remote: Any = halt
-        ray.get(remote.request_stop.remote())
-        under_way, until = set(notes.under_way), time.monotonic() + STOPPING_S
-        while under_way & notes.under_way and time.monotonic() < until:
-            time.sleep(_POLL_S)
-        os.kill(os.getpid(), signal.SIGUSR1)  # Ray Tune's word for an interruption
-
-    for number in numbers:
-        signal.signal(number, handle)
-    try:
-        yield
-    finally:
-        for number, handler in zip(numbers, previous, strict=True):
-            signal.signal(number, handler)
+    print("ending: each trial under way writes a last checkpoint", flush=True)
+    remote: Any = halt
+    ray.get(remote.request_stop.remote())
+    under_way, until = set(notes.under_way), time.monotonic() + STOPPING_S
+    while under_way & notes.under_way and time.monotonic() < until:
+        time.sleep(_POLL_S)
+    os.kill(os.getpid(), signal.SIGUSR1)  # Ray Tune's word for an interruption
 
 
 class _Notes(tune.Callback):
