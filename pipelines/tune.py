@@ -35,7 +35,7 @@ from pipelines.tuning.estimate import estimate
 from pipelines.tuning.finding import read_campaign
 from pipelines.tuning.folder import Campaign
 from pipelines.tuning.gathering import report
-from pipelines.tuning.opening import picture_size, planned, with_trials
+from pipelines.tuning.opening import picture_size, training_runs, with_trials
 
 EXIT_INTERRUPTED = 130
 
@@ -76,7 +76,7 @@ def _dry_run(config: CampaignConfig, found: Definition) -> int:
         location=config.output, config=config, definition=with_trials(config, found), facts={}
     )
     size = picture_size(config.data)
-    print(estimate(planned(campaign), size=size, tflops=config.assumed_tflops))
+    print(estimate(training_runs(campaign), size=size, tflops=config.assumed_tflops))
     return 0
 
 

@@ -200,7 +200,7 @@ def celeba() -> TrainConfig:
 
 def shown(config: TrainConfig) -> dict[str, Any]:
     """Turn a configuration into JSON-able values, without the secrets that URIs may carry."""
-    values: dict[str, Any] = _without_secrets(asdict(config))
+    values: dict[str, Any] = without_secrets(asdict(config))
     return values
 
 
@@ -214,9 +214,12 @@ def rebuilt(kind: type[Config], values: Mapping[str, Any]) -> Config:
     return kind(**given)
 
 
-def _without_secrets(value: Any) -> Any:
+def without_secrets(value: Any) -> Any:
+    """Hide the passwords of URIs in a nest of mappings and lists."""
     if isinstance(value, dict):
-        return {key: _without_secrets(inner) for key, inner in value.items()}
+        return {key: without_secrets(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [without_secrets(inner) for inner in value]
     return printable(value) if isinstance(value, str) else value
 
 

@@ -113,7 +113,7 @@ def _require(claim: Claim) -> None:
 def _publish(campaign: Campaign) -> None:
     """Keep one generator of each trial, write the report, and hand it to MLflow."""
     if not campaign.config.keep_trial_checkpoints:
-        for trial in campaign.planned():
+        for trial in campaign.listed():
             outcome = campaign.outcome(trial.name)
             if outcome is not None and outcome.state != "failed":
                 _keep_generator(join(campaign.trials, trial.name))
@@ -132,7 +132,7 @@ def _keep_generator(run: str) -> None:
 
 
 def _retry_failed(campaign: Campaign) -> None:
-    for trial in campaign.planned():
+    for trial in campaign.listed():
         outcome = campaign.outcome(trial.name)
         if outcome is not None and outcome.state == "failed":
             campaign.forget(trial.name)
@@ -140,7 +140,7 @@ def _retry_failed(campaign: Campaign) -> None:
 
 def _ended(campaign: Campaign) -> int:
     """Count the trials that have an outcome."""
-    return sum(campaign.outcome(trial.name) is not None for trial in campaign.planned())
+    return sum(campaign.outcome(trial.name) is not None for trial in campaign.listed())
 
 
 def _has_ended(campaign: Campaign) -> bool:
@@ -148,5 +148,5 @@ def _has_ended(campaign: Campaign) -> bool:
 
 
 def _any_finished(campaign: Campaign) -> bool:
-    outcomes = [campaign.outcome(trial.name) for trial in campaign.planned()]
+    outcomes = [campaign.outcome(trial.name) for trial in campaign.listed()]
     return any(outcome is not None and outcome.state == "finished" for outcome in outcomes)

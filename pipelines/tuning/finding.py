@@ -10,7 +10,7 @@ from typing import Any
 
 from isnet.config import InputError
 from pipelines.storage import join, printable
-from pipelines.training.config import rebuilt, shown
+from pipelines.training.config import rebuilt, shown, without_secrets
 from pipelines.training.runs import differences
 from pipelines.tuning.config import CampaignConfig
 from pipelines.tuning.definitions import Definition
@@ -117,7 +117,7 @@ def _refuse_changes(campaign: Campaign, before: Mapping[str, Any]) -> None:
     now = {
         **json.loads(json.dumps(shown(campaign.config))),
         "kind": definition.kind,
-        "space": json.loads(json.dumps(definition.space)),
+        "space": json.loads(json.dumps(without_secrets(definition.space))),
         "facts": {fact: campaign.facts.get(fact) for fact in _MUST_AGREE},
     }
     known = {**before["config"], "kind": before["kind"], "space": before["space"]}
@@ -127,7 +127,7 @@ def _refuse_changes(campaign: Campaign, before: Mapping[str, Any]) -> None:
         for key, (old, new) in differences(known, now).items()
         if key not in _MAY_CHANGE
     ]
-    planned = {trial.name: dict(trial.overrides) for trial in definition.trials}
+    planned = {trial.name: without_secrets(dict(trial.overrides)) for trial in definition.trials}
     changed += [
         f"trial {trial['name']} was {trial['overrides']}, now {planned[trial['name']]}"
         for trial in before["trials"]

@@ -29,7 +29,7 @@ from pipelines.storage import (
     read_bytes,
     write_or_explain,
 )
-from pipelines.training.config import shown
+from pipelines.training.config import shown, without_secrets
 from pipelines.tuning.config import CampaignConfig
 from pipelines.tuning.definitions import Definition
 from pipelines.tuning.trials import TRIAL_FILE, Trial
@@ -95,7 +95,7 @@ class Campaign:
         """Number of its trials."""
         return self.config.trials if self.is_adaptive else len(self.definition.trials)
 
-    def planned(self) -> Sequence[Trial]:
+    def listed(self) -> Sequence[Trial]:
         """List its trials; of an adaptive search, those that have begun."""
         return self.begun() if self.is_adaptive else self.definition.trials
 
@@ -107,8 +107,8 @@ class Campaign:
             "state": "finished" if campaign.finished else "running",
             "run_id": campaign.run_id,
             "kind": campaign.definition.kind,
-            "trials": [asdict(trial) for trial in campaign.definition.trials],
-            "space": campaign.definition.space,
+            "trials": without_secrets([asdict(trial) for trial in campaign.definition.trials]),
+            "space": without_secrets(campaign.definition.space),
             "facts": dict(campaign.facts),
             "placed": dict(campaign.placed),
             "config": shown(campaign.config),
@@ -132,7 +132,7 @@ class Campaign:
         location = join(self.trials, trial.name, TRIAL_FILE)
         if read_note(location) is None:
             begun = datetime.now(UTC).isoformat(timespec="microseconds")
-            _write(location, {**asdict(trial), "begun": begun})
+            _write(location, {**without_secrets(asdict(trial)), "begun": begun})
 
     def outcome(self, trial: str) -> Outcome | None:
         """Read what came of a trial, None while it is under way."""

@@ -45,7 +45,7 @@ def gather(campaign: Campaign) -> CampaignOutcome:
     return CampaignOutcome(
         name=str(campaign.config.name),
         kind=campaign.definition.kind,
-        trials=[_trial_outcome(campaign, trial) for trial in campaign.planned()],
+        trials=[_trial_outcome(campaign, trial) for trial in campaign.listed()],
         ground_truth=taken_apart(pictures[0]),
         corrupted=taken_apart(pictures[1]),
         facts=campaign.facts,

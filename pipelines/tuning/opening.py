@@ -27,24 +27,43 @@ from pipelines.tuning.scoring import (
     lpips_for,
     side_by_side,
 )
-from pipelines.tuning.space import drawn
+from pipelines.tuning.space import drawn, has_range
 from pipelines.tuning.trial import trial_config
-from pipelines.tuning.trials import Trial
+from pipelines.tuning.trials import Trial, with_absolute_paths
 
 _PLACED = ("device", "precision", "num_workers", "threads_per_worker")
 """Options that the cluster decides once, when the campaign begins."""
 
 
 def with_trials(config: CampaignConfig, definition: Definition) -> Definition:
-    """Draw the trials of a random search; lists stay as they are."""
-    if not definition.space or config.search != "random":
-        return definition
-    return replace(
-        definition, trials=drawn(definition.space, trials=config.trials, seed=config.seed)
+    """Draw the trials of a random search, and make the paths that any trial names absolute.
+
+    Raises:
+        InputError: a relative path inside a submitted job.
+
+    """
+    trials = definition.trials
+    if definition.space and config.search == "random":
+        trials = drawn(definition.space, trials=config.trials, seed=config.seed)
+    return replace(definition, trials=tuple(map(with_absolute_paths, trials)))
+
+
+def _require_workable_search(config: CampaignConfig, definition: Definition) -> None:
+    names = {name for trial in definition.trials for name in trial.overrides} | set(
+        definition.space
     )
+    if config.asha and "batch_size" in {name.replace("-", "_") for name in names}:
+        raise InputError(
+            "--asha compares trials at the same step, and their batch_size differs; leave one away"
+        )
+    if config.search == "optuna" and definition.space and not has_range(definition.space):
+        raise InputError(
+            "--search optuna would propose the same trial twice: every option is drawn from a few "
+            "values; list them as trials, or take --search random"
+        )
 
 
-def planned(campaign: Campaign) -> list[Planned]:
+def training_runs(campaign: Campaign) -> list[Planned]:
     """Put every trial's training run together, or one for all that a search will propose.
 
     Raises:
@@ -75,9 +94,10 @@ def opened(config: CampaignConfig, definition: Definition) -> Campaign:
         InputError: something in the campaign or the data cannot work.
 
     """
+    _require_workable_search(config, definition)
     manifest = read_manifest(config.data)
     campaign = Campaign(location=config.output, config=config, definition=definition, facts={})
-    runs = planned(campaign)
+    runs = training_runs(campaign)
     inspection = inspect(runs[0].config, manifest)
     facts = _facts(config, runs[0].config, manifest, inspection.facts)
     return open_campaign(config, definition, facts)

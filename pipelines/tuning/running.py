@@ -222,6 +222,6 @@ class _Notes(tune.Callback):
     def _count(self, line: str) -> None:
         self._ended += 1
         total = self._campaign.total
-        done = sum(1 for trial in self._campaign.planned() if self._campaign.outcome(trial.name))
+        done = sum(1 for trial in self._campaign.listed() if self._campaign.outcome(trial.name))
         left = (time.monotonic() - self._began) / self._ended * max(0, total - done)
         print(f"{line}  ({done} of {total} trials, about {clock(left)} left)", flush=True)

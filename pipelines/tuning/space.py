@@ -30,6 +30,11 @@ def domains(space: Mapping[str, Any]) -> dict[str, Domain]:
     return {name: _domain(name, given) for name, given in space.items()}
 
 
+def has_range(space: Mapping[str, Any]) -> bool:
+    """Whether an option is drawn from a range of real numbers, so that no draw comes twice."""
+    return any({"uniform", "log_uniform"} & set(given) for given in space.values())
+
+
 def drawn(space: Mapping[str, Any], *, trials: int, seed: int) -> tuple[Trial, ...]:
     """Draw trials at random, by Ray Tune's own generator.
 

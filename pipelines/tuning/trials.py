@@ -4,20 +4,30 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import wraps
 from typing import Any, TypeVar
 
 from isnet.config import InputError
 from pipelines.cli import parse
 from pipelines.seeding import stable_hash
-from pipelines.storage import absolute, join, open_filesystem, printable, read_bytes
+from pipelines.storage import (
+    absolute,
+    join,
+    open_filesystem,
+    printable,
+    read_bytes,
+    require_absolute,
+)
 from pipelines.training.config import TrainConfig
 
 Config = TypeVar("Config", bound=TrainConfig)
 
 TRIAL_FILE = "trial.json"
 """In a trial's folder: its name and its options, for whoever wants to train on with them."""
+
+
+_PATHS = {"init_from", "loss.extractor_weights"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +66,20 @@ def with_overrides(config: Config, overrides: Mapping[str, Any]) -> Config:
         else:
             words += [f"--{flag}", str(value)]
     return parse(type(config), words, description=None, default=config)
+
+
+def with_absolute_paths(trial: Trial) -> Trial:
+    """Make the paths among a trial's options absolute: it runs in another working directory.
+
+    Raises:
+        InputError: a relative path inside a submitted job, which runs in a copy that goes away.
+
+    """
+    overrides = dict(trial.overrides)
+    for name in _PATHS & overrides.keys():
+        require_absolute(f"trial {trial.name}: {name}", str(overrides[name]))
+        overrides[name] = absolute(str(overrides[name]))
+    return replace(trial, overrides=overrides)
 
 
 def read_overrides(location: str) -> dict[str, Any]:

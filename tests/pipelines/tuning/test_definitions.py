@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from isnet.config import LOSS_PRESETS, InputError
 from pipelines import tune
 from pipelines.training.config import smoke
 from pipelines.tuning.campaign_file import read_campaign_file
-from pipelines.tuning.definitions import PRESETS, definition
-from pipelines.tuning.opening import with_trials
+from pipelines.tuning.definitions import PRESETS, Definition, definition, table1
+from pipelines.tuning.opening import opened, with_trials
 from pipelines.tuning.report.published import PUBLISHED
 from pipelines.tuning.trials import with_overrides
 
@@ -112,11 +114,26 @@ def test_mistakes_in_a_campaign_file_are_named_with_the_file(tmp_path, text, mes
         (["table1", "--samples-per-trial", "3"], "samples_per_trial is 3; it must be at least 8"),
         (["none.yaml"], "campaign file none.yaml cannot be read"),
         (["report", "/none"], "/none is no campaign"),
+        (["report"], "name the folder of a campaign"),
     ],
 )
 def test_mistakes_on_the_command_line_are_named(words, message):
     with pytest.raises(InputError, match=message):
         tune.main(words)
+
+
+@pytest.mark.parametrize(
+    ("options", "space", "message"),
+    [
+        ({"search": "optuna"}, {"choice": [1, 2]}, "would propose the same trial twice"),
+        ({"asha": True}, {"choice": [4, 8]}, "--asha compares trials at the same step"),
+    ],
+)
+def test_searches_that_could_not_work_are_refused(options, space, message):
+    config = replace(table1(), **options)
+    searched = Definition(kind="file", defaults=config, space={"batch_size": space})
+    with pytest.raises(InputError, match=message):
+        opened(config, searched)
 
 
 def test_a_dry_run_prints_trials_resources_and_what_they_cost(capsys):

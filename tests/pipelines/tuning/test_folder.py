@@ -88,6 +88,17 @@ def test_trials_are_listed_in_the_order_they_began(campaign):
     assert [trial.name for trial in campaign.begun()] == ["b", "a"]
 
 
+def test_passwords_of_a_trials_paths_are_not_written(config, tmp_path):
+    trial = Trial(name="a", overrides={"init_from": "s3://key:secret@bucket/model"})
+    definition = Definition(kind="file", defaults=config, trials=(trial,))
+    campaign = open_campaign(config, definition, FACTS).save()
+    campaign.begin(trial)
+    written = "".join(path.read_text() for path in tmp_path.rglob("*.json"))
+    assert "s3://***@bucket/model" in written
+    assert "secret" not in written
+    open_campaign(config, definition, FACTS)  # and it is still the same campaign
+
+
 def test_a_damaged_file_is_named(campaign, tmp_path):
     (tmp_path / "first" / "campaign.json").write_text("{")
     with pytest.raises(InputError, match=r"campaign.json is damaged"):

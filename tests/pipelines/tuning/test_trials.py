@@ -9,7 +9,13 @@ import pytest
 from isnet.config import InputError
 from pipelines import train
 from pipelines.training.config import smoke
-from pipelines.tuning.trials import proposed, trial_seed, with_overrides
+from pipelines.tuning.trials import (
+    Trial,
+    proposed,
+    trial_seed,
+    with_absolute_paths,
+    with_overrides,
+)
 
 
 def test_overrides_reach_every_kind_of_option():
@@ -56,6 +62,12 @@ def test_every_trial_has_a_seed_of_its_own_that_stays():
     assert len(set(seeds)) == 50
     assert seeds == [trial_seed(0, f"trial-{number:02d}") for number in range(50)]
     assert trial_seed(1, "trial-00") != seeds[0]
+
+
+def test_paths_of_a_trial_mean_the_same_wherever_it_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    trial = Trial(name="one", overrides={"init_from": "model", "loss.l1": 2})
+    assert with_absolute_paths(trial).overrides == {"init_from": f"{tmp_path}/model", "loss.l1": 2}
 
 
 def test_a_run_takes_over_what_set_a_trial_apart(capsys, tmp_path):
