@@ -14,7 +14,6 @@ from pipelines.tuning.folder import Campaign
 from tests.pipelines.command_process import CommandProcess
 
 OPTIONS = {
-    "--name": "first",
     "--samples-per-trial": 120,
     "--batch-size": 6,
     "--channels": 2,
@@ -38,13 +37,15 @@ trials:
 class CampaignProcess(CommandProcess):
     """`tune.py` on two trials."""
 
-    def __init__(self, data: str, folder: Path, *, flags: Sequence[str] = ()) -> None:
+    def __init__(
+        self, data: str, folder: Path, *, name: str = "first", flags: Sequence[str] = ()
+    ) -> None:
         """Plan it; flags stand over the options above."""
         super().__init__("tune.py", folder)
         (folder / "campaign.yaml").write_text(CAMPAIGN)
-        self.location = folder / "campaigns" / "first"
+        self.location = folder / "campaigns" / name
         self.tracking_uri = f"sqlite:///{folder}/mlflow.db"
-        places = {"--data": data, "--output": folder / "campaigns"}
+        places = {"--name": name, "--data": data, "--output": folder / "campaigns"}
         given = OPTIONS | places | {"--tracking.uri": self.tracking_uri}
         self.words = ["campaign.yaml", *(str(word) for pair in given.items() for word in pair)]
         self.words += flags
@@ -56,7 +57,7 @@ class CampaignProcess(CommandProcess):
 
 def states(campaign: Campaign) -> dict[str, str]:
     """How each trial ended, by name."""
-    outcomes = {trial.name: campaign.outcome(trial.name) for trial in campaign.planned()}
+    outcomes = {trial.name: campaign.outcome(trial.name) for trial in campaign.listed()}
     return {name: outcome.state for name, outcome in outcomes.items() if outcome is not None}
 
 

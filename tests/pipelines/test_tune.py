@@ -10,7 +10,7 @@ from mlflow.tracking import MlflowClient
 
 from isnet.checkpoint import load_generator
 from isnet.config import DiscriminatorConfig, GeneratorConfig, InputError, LossConfig
-from pipelines import train
+from pipelines import train, tune
 from pipelines.tracking.runs import TrackingConfig
 from pipelines.training.checkpoints import find
 from pipelines.tuning.campaign import run_campaign
@@ -67,6 +67,10 @@ def test_two_trials_are_trained_scored_tracked_and_reported(config, capsys):
     _assert_tracked(campaign)
     _assert_reported(campaign)
     capsys.readouterr()
+    (Path(campaign.report) / "report.md").unlink()
+    assert tune.main(["report", campaign.location]) == 0
+    assert f"{campaign.report}/report.md" in capsys.readouterr().out.split()
+    _assert_reported(campaign)
     assert run_campaign(config, _definition(config, BLOCKS))
     assert "campaign first has finished" in capsys.readouterr().out
     assert len(children(campaign)) == 2
@@ -75,7 +79,7 @@ def test_two_trials_are_trained_scored_tracked_and_reported(config, capsys):
 def _assert_trials_are_runs(campaign):
     """Each has a run folder and a seed of its own; of its checkpoints, the generator is kept."""
     seeds = set()
-    for trial in campaign.planned():
+    for trial in campaign.listed():
         folder = Path(campaign.trials) / trial.name
         assert not load_generator(folder / "model").training
         assert find(str(folder)) == ([], [])
@@ -118,41 +122,56 @@ def _assert_reported(campaign):
 @pytest.mark.slow
 def test_a_trial_that_diverges_is_marked_and_the_others_go_on(config):
     broken = {"loss.l1": 1e38, "loss.adversarial": 1e38, "optimizer.generator_lr": 1e30}
-    trials = (Trial(name="broken", overrides=broken), BLOCKS[0])
+    alone = (Trial(name="broken", overrides=broken),)
     once = replace(config, max_rollbacks=0)
-    assert run_campaign(once, _definition(config, trials))
+    assert not run_campaign(once, _definition(config, alone))
+    assert _status(config) == "FAILED"
+    ended = children(_read(config))["broken"].info.end_time
+
+    assert run_campaign(once, _definition(config, (*alone, BLOCKS[0])))
     campaign = _read(config)
     assert states(campaign) == {"broken": "failed", "blocks-1": "finished"}
-    assert "loss term" in campaign.outcome("broken").reason
-    found = {name: run.info.status for name, run in children(campaign).items()}
-    assert found == {"broken": "FAILED", "blocks-1": "FINISHED"}
+    runs = children(campaign)
+    assert {name: run.info.status for name, run in runs.items()} == {
+        "broken": "FAILED",
+        "blocks-1": "FINISHED",
+    }
+    assert runs["broken"].info.end_time == ended  # it has failed; it is not tried again ...
     assert (
         campaign.outcome("broken").reason[:40] in (Path(campaign.report) / "report.md").read_text()
     )
-    _assert_tried_again_when_asked(once, trials)
+    assert _status(config) == "FINISHED"
 
-
-def _assert_tried_again_when_asked(config, trials):
-    def ended():
-        return children(_read(config))["broken"].info.end_time
-
-    definition, before = _definition(config, trials), ended()
-    run_campaign(config, definition)
-    assert ended() == before
-    run_campaign(replace(config, retry_failed=True), definition)
-    assert ended() > before
+    run_campaign(replace(once, retry_failed=True), _definition(config, (*alone, BLOCKS[0])))
+    assert children(_read(config))["broken"].info.end_time > ended  # ... unless that is asked for
     assert states(_read(config))["broken"] == "failed"
+
+
+def _status(config):
+    """MLflow's status of the campaign."""
+    return MlflowClient(config.tracking.uri).get_run(_read(config).run_id).info.status
 
 
 @pytest.mark.slow
 def test_optuna_proposes_and_asha_ends_what_falls_behind(config):
     space = {"optimizer.generator_lr": {"log_uniform": [1e-5, 1e-2]}}
     definition = Definition(kind="file", defaults=config, space=space)
-    options = {"search": "optuna", "asha": True, "trials": 4, "max_concurrent": 2}
-    run_campaign(replace(config, samples_per_trial=80, **options), definition)
+    options = {"search": "optuna", "asha": True, "trials": 3, "samples_per_trial": 80}
+    searching = replace(config, **options)
+    run_campaign(searching, definition)
+    _assert_each_ended_once(_read(config), 3)
+    before = {name: _read(config).outcome(name) for name in states(_read(config))}
+
+    run_campaign(replace(searching, trials=4), definition)
     campaign = _read(config)
+    _assert_each_ended_once(campaign, 4)
+    # What had ended only told it again.
+    assert {name: campaign.outcome(name) for name in before} == before
+
+
+def _assert_each_ended_once(campaign, count):
     found = states(campaign)
-    assert len(found) == 4
+    assert len(found) == len(children(campaign)) == count
     assert set(found.values()) <= {"finished", "stopped"}
     for name, state in found.items():
         assert children(campaign)[name].info.status == {"finished": "FINISHED"}.get(state, "KILLED")
