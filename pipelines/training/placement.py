@@ -49,7 +49,7 @@ def _share_of(gpus: int, config: TrainConfig) -> int:
 def _require_room(config: TrainConfig, gpus: int) -> None:
     """Refuse what the cluster could not start even if nothing else ran on it."""
     fewest, _ = config.worker_range()
-    if config.device == "gpu" and gpus * int(1 / config.gpus_per_worker) < fewest:
+    if config.device == "gpu" and gpus * workers_of_a_gpu(config) < fewest:
         raise InputError(
             f"the cluster has {gpus} GPU(s) for --num-workers {config.num_workers}; lower "
             "--num-workers, give --wait to wait for more, or --device cpu"
@@ -72,6 +72,11 @@ def _require_room(config: TrainConfig, gpus: int) -> None:
         )
 
 
+def workers_of_a_gpu(config: TrainConfig) -> int:
+    """Count the workers that share one GPU; none is put together from parts of several."""
+    return int(1 / config.gpus_per_worker + 1e-9)
+
+
 def _gpu_words(config: TrainConfig) -> str:
     return f" and {config.gpus_per_worker:g} GPU" if config.device == "gpu" else ""
 
@@ -81,8 +86,7 @@ def _places(resources: Mapping[str, float], config: TrainConfig) -> int:
     places = int(resources.get("CPU", 0) / config.cpus_per_worker)
     if config.device != "gpu":
         return places
-    # A GPU is never put together from parts of several.
-    return min(places, int(resources.get("GPU", 0)) * int(1 / config.gpus_per_worker))
+    return min(places, int(resources.get("GPU", 0)) * workers_of_a_gpu(config))
 
 
 def _require_shared_storage(config: TrainConfig) -> None:

@@ -11,6 +11,7 @@ import ray
 
 from isnet.config import InputError
 from pipelines.training.config import TrainConfig
+from pipelines.training.placement import workers_of_a_gpu
 
 TRIAL_CPUS = 0.1
 """Logical CPUs of the process that looks after a trial, beside those of its workers."""
@@ -35,7 +36,7 @@ def room(nodes: Sequence[Resources], config: TrainConfig) -> int:
     trials = floor(spare / cpus_of_trial(config) + 1e-9)
     if config.device == "gpu":
         whole = sum(int(node.get("GPU", 0)) for node in nodes)
-        workers = whole * int(1 / config.gpus_per_worker + 1e-9)
+        workers = whole * workers_of_a_gpu(config)
         trials = min(trials, workers // config.worker_range()[1])
     return trials
 
