@@ -21,7 +21,7 @@ from benchmarks.measuring import check_output
 from isnet.config import DiscriminatorConfig, GeneratorConfig
 from isnet.counting import Networks, count
 from pipelines.cli import parse, run_main
-from pipelines.report import markdown_table
+from pipelines.reporting.markdown import markdown_table
 from pipelines.shards import ROW_GROUP
 from pipelines.training.streams import RowGroup
 

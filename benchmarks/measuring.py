@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from isnet.config import InputError
-from pipelines.report import markdown_table
+from pipelines.reporting.markdown import markdown_table
 
 SUFFIXES = (".md", ".json")
 """What `--output` can be."""

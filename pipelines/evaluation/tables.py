@@ -14,7 +14,8 @@ from isnet.images import to_uint8
 from isnet.masks import bucket_name
 from isnet.reconstruction import progressive_passes
 from pipelines.evaluation.work import Sample, Score, Summary, summarise
-from pipelines.report import comparison_grid, markdown_table
+from pipelines.reporting.grid import comparison_grid
+from pipelines.reporting.markdown import markdown_table
 
 _MAX_PASS_COLUMNS = 11
 """As many as the paper's setting can take."""

@@ -11,7 +11,7 @@ from pipelines.reading import (
     name_errors,
     read_first_pictures,
 )
-from pipelines.report import comparison_grid
+from pipelines.reporting.grid import comparison_grid
 from pipelines.shards import HELD_OUT_MASKS, Manifest
 
 COLUMNS = 8

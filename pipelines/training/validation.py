@@ -21,7 +21,7 @@ from pipelines.evaluation.work import (
     score,
     summarise,
 )
-from pipelines.report import comparison_grid
+from pipelines.reporting.grid import comparison_grid
 from pipelines.shards import read_manifest
 from pipelines.training.checks import WORK_SEED
 from pipelines.training.config import TrainConfig

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from isnet.counting import count
 from isnet.losses import needs_extractor
-from pipelines.report import markdown_table
+from pipelines.reporting.markdown import markdown_table
 from pipelines.training.config import AUTO, TrainConfig
 from pipelines.tuning.trials import Trial
 

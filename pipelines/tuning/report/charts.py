@@ -11,9 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 from PIL import Image
 
-from pipelines.tuning.outcome import TrialOutcome
-from pipelines.tuning.report.disagreement import Comparison, Standing
-from pipelines.tuning.report.drawing import (
+from pipelines.reporting.drawing import (
     BLUE,
     CATEGORIES,
     DASHES,
@@ -28,6 +26,8 @@ from pipelines.tuning.report.drawing import (
     tidy,
     to_image,
 )
+from pipelines.tuning.outcome import TrialOutcome
+from pipelines.tuning.report.disagreement import Comparison, Standing
 from pipelines.tuning.report.ranking import PSNR, score, title
 
 NAMED_CURVES = 10

@@ -9,9 +9,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from pipelines.reporting.published import PUBLISHED
 from pipelines.storage import printable
 from pipelines.tuning.outcome import CampaignOutcome, TrialOutcome
-from pipelines.tuning.report.published import PUBLISHED
 from pipelines.tuning.report.ranking import HIGHER_IS_BETTER, by_psnr
 from pipelines.tuning.report.trial_tables import command, in_order
 

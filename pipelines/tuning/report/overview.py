@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 
+from pipelines.reporting.document import Block, Column, Commands, Section, Table, Words
 from pipelines.tuning.outcome import CampaignOutcome, TrialOutcome
 from pipelines.tuning.report.disagreement import compare
-from pipelines.tuning.report.document import Block, Column, Commands, Section, Table, Words
 from pipelines.tuning.report.ranking import PSNR, by_psnr, score
 from pipelines.tuning.report.trial_tables import (
     command,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pipelines.report import comparison_grid
+from pipelines.reporting.document import Block, Column, Picture, Section, Table, Words
+from pipelines.reporting.grid import comparison_grid
 from pipelines.tuning.outcome import CampaignOutcome
 from pipelines.tuning.report.charts import draw_orders
 from pipelines.tuning.report.disagreement import Comparison, Standing, compare
-from pipelines.tuning.report.document import Block, Column, Picture, Section, Table, Words
 from pipelines.tuning.report.ranking import by_psnr, title
 from pipelines.tuning.report.sheets import IMAGES
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pipelines.reporting.document import Block, Picture, Section, Words
+from pipelines.reporting.published import FIGURE5, PUBLISHED
 from pipelines.tuning.outcome import CampaignOutcome, TrialOutcome
 from pipelines.tuning.report.charts import (
     NAMED_CURVES,
@@ -11,8 +13,6 @@ from pipelines.tuning.report.charts import (
     draw_published,
     finite_curve,
 )
-from pipelines.tuning.report.document import Block, Picture, Section, Words
-from pipelines.tuning.report.published import FIGURE5, PUBLISHED
 from pipelines.tuning.report.ranking import PSNR, by_psnr, score, spearman, title
 from pipelines.tuning.report.sheets import IMAGES, SHOWN, choose, draw_sheet
 from pipelines.tuning.report.tables import published_table1, results_table

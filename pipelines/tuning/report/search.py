@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pipelines.reporting.document import MISSING, Block, Column, Picture, Section, Table, Words
 from pipelines.tuning.outcome import CampaignOutcome, TrialOutcome
-from pipelines.tuning.report.document import MISSING, Block, Column, Picture, Section, Table, Words
 from pipelines.tuning.report.ranking import (
     HIGHER_IS_BETTER,
     LPIPS,

@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 from PIL import Image
 
-from pipelines.tuning.report.document import MISSING
-from pipelines.tuning.report.drawing import (
+from pipelines.reporting.document import MISSING
+from pipelines.reporting.drawing import (
     BLUE,
     FAINT,
     INK,

@@ -8,9 +8,9 @@ from math import ceil
 import numpy as np
 from PIL import Image
 
-from pipelines.report import comparison_grid
+from pipelines.reporting.grid import comparison_grid
+from pipelines.reporting.published import FIGURE5
 from pipelines.tuning.outcome import CampaignOutcome, TrialOutcome
-from pipelines.tuning.report.published import FIGURE5
 from pipelines.tuning.report.ranking import LPIPS, PSNR, score, title
 
 IMAGES = 8

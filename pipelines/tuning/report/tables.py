@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from isnet.config import LOSS_PRESETS, LossWeights
+from pipelines.reporting.document import MISSING, Column, Table
+from pipelines.reporting.published import PUBLISHED
 from pipelines.tuning.outcome import CampaignOutcome, TrialOutcome
-from pipelines.tuning.report.document import MISSING, Column, Table
-from pipelines.tuning.report.published import PUBLISHED
 from pipelines.tuning.report.ranking import (
     LPIPS,
     MAE,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping, Sequence
 
+from pipelines.reporting.document import MISSING, Column, Table
 from pipelines.storage import printable
 from pipelines.tuning.outcome import CampaignOutcome, TrialOutcome
-from pipelines.tuning.report.document import MISSING, Column, Table
 from pipelines.tuning.report.ranking import LPIPS, PSNR, by_psnr, finite, score, title
 from pipelines.tuning.report.tables import show_option
 

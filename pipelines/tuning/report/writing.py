@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from pipelines.reporting.document import Document
+from pipelines.reporting.writing import write_document
 from pipelines.tuning.outcome import CampaignOutcome
-from pipelines.tuning.report.document import Document
 from pipelines.tuning.report.export import write_csv
-from pipelines.tuning.report.html import to_html
-from pipelines.tuning.report.markdown import to_markdown
 from pipelines.tuning.report.overview import overview, trials
 from pipelines.tuning.report.perception import perception
 from pipelines.tuning.report.results import curves, images, results
@@ -46,14 +45,9 @@ def write_report(outcome: CampaignOutcome, folder: Path) -> list[Path]:
 
     """
     folder.mkdir(parents=True, exist_ok=True)
-    document = compose(outcome)
     for name in PICTURES:  # an older report may have had one that this one lacks
         (folder / name).unlink(missing_ok=True)
-    pictures = [folder / picture.file for picture in document.pictures()]
-    for path, picture in zip(pictures, document.pictures(), strict=True):
-        picture.image.save(path)
-    markdown, html, table = (folder / name for name in ("report.md", "report.html", "trials.csv"))
-    markdown.write_text(to_markdown(document), encoding="utf-8")
-    html.write_text(to_html(document), encoding="utf-8")
+    written = write_document(compose(outcome), folder)
+    table = folder / "trials.csv"
     write_csv(outcome, table)
-    return [markdown, html, table, *pictures]
+    return [*written, table]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from pipelines.tuning.report.document import Table, Words
+from pipelines.reporting.document import Table, Words
 from pipelines.tuning.report.ranking import dimensions, spearman
 from pipelines.tuning.report.search import search
 from tests.pipelines.tuning.campaigns import make_campaign, make_trial, random_trial

@@ -8,11 +8,11 @@ import pytest
 
 from isnet.config import LOSS_PRESETS, InputError
 from pipelines import tune
+from pipelines.reporting.published import PUBLISHED
 from pipelines.training.config import smoke
 from pipelines.tuning.campaign_file import read_campaign_file
 from pipelines.tuning.definitions import PRESETS, Definition, definition, table1
 from pipelines.tuning.opening import opened, with_trials
-from pipelines.tuning.report.published import PUBLISHED
 from pipelines.tuning.trials import with_overrides
 
 FILE = """

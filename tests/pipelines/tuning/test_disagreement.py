@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from pipelines.reporting.document import Picture, Table, Words
 from pipelines.tuning.report.disagreement import compare
-from pipelines.tuning.report.document import Picture, Table, Words
 from pipelines.tuning.report.perception import perception
 from tests.pipelines.tuning.campaigns import make_campaign, make_trial
 

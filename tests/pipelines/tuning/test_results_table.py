@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from isnet.config import LOSS_PRESETS
-from pipelines.tuning.report.document import MISSING, Table
-from pipelines.tuning.report.published import PUBLISHED
+from pipelines.reporting.document import MISSING, Table
+from pipelines.reporting.published import PUBLISHED
 from pipelines.tuning.report.ranking import by_psnr
 from pipelines.tuning.report.tables import results_table
 from tests.pipelines.tuning.campaigns import make_campaign, make_trial, random_trial

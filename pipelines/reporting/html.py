@@ -9,7 +9,7 @@ from io import BytesIO
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from pipelines.tuning.report.document import Document, Picture
+from pipelines.reporting.document import Document, Picture
 
 _TEMPLATE = "report.html.jinja"
 _JPEG_QUALITY = 92
@@ -18,7 +18,7 @@ _JPEG_QUALITY = 92
 def to_html(document: Document) -> str:
     """Write a document as HTML; whatever a user named is escaped."""
     environment = Environment(
-        loader=PackageLoader("pipelines.tuning.report", "templates"),
+        loader=PackageLoader("pipelines.reporting", "templates"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

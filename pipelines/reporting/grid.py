@@ -1,8 +1,8 @@
-"""Pictures and tables for people: comparison grids as PNG, figures as Markdown."""
+"""Comparison grids: rows of pictures under column headers."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from math import ceil
 
 import numpy as np
@@ -51,23 +51,3 @@ def comparison_grid(
         if notes:
             draw.text((_GAP, top + tile + 3), notes[index], fill=_INK, font=font)
     return canvas
-
-
-def markdown_table(
-    headers: Sequence[str], rows: Sequence[Sequence[str]], *, words: Collection[int] = (0,)
-) -> str:
-    """Lay out a Markdown table: columns of words to the left, figures to the right."""
-    widths = [max(3, *map(len, column)) for column in zip(headers, *rows, strict=True)]
-    rule = [
-        "-" * width if index in words else "-" * (width - 1) + ":"
-        for index, width in enumerate(widths)
-    ]
-    return "\n".join(_table_row(row, widths, words) for row in (headers, rule, *rows)) + "\n"
-
-
-def _table_row(cells: Sequence[str], widths: Sequence[int], words: Collection[int]) -> str:
-    padded = [
-        cell.ljust(width) if index in words else cell.rjust(width)
-        for index, (cell, width) in enumerate(zip(cells, widths, strict=True))
-    ]
-    return "| " + " | ".join(padded) + " |"

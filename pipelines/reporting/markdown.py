@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Collection, Sequence
 
-from pipelines.report import markdown_table
-from pipelines.tuning.report.document import Block, Commands, Document, Picture, Table, Words
+from pipelines.reporting.document import Block, Commands, Document, Picture, Table, Words
 
 _WIDTH = 100
 
@@ -53,3 +53,23 @@ def _cell(text: str) -> str:
 def _commands(commands: Commands) -> str:
     lines = [line for name, command in commands.entries for line in (f"# {name}", command)]
     return f"{commands.title}:\n\n```sh\n" + "\n".join(lines) + "\n```\n"
+
+
+def markdown_table(
+    headers: Sequence[str], rows: Sequence[Sequence[str]], *, words: Collection[int] = (0,)
+) -> str:
+    """Lay out a Markdown table: columns of words to the left, figures to the right."""
+    widths = [max(3, *map(len, column)) for column in zip(headers, *rows, strict=True)]
+    rule = [
+        "-" * width if index in words else "-" * (width - 1) + ":"
+        for index, width in enumerate(widths)
+    ]
+    return "\n".join(_table_row(row, widths, words) for row in (headers, rule, *rows)) + "\n"
+
+
+def _table_row(cells: Sequence[str], widths: Sequence[int], words: Collection[int]) -> str:
+    padded = [
+        cell.ljust(width) if index in words else cell.rjust(width)
+        for index, (cell, width) in enumerate(zip(cells, widths, strict=True))
+    ]
+    return "| " + " | ".join(padded) + " |"

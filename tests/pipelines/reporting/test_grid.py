@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipelines.report import comparison_grid, markdown_table
+from pipelines.reporting.grid import comparison_grid
+from pipelines.reporting.markdown import markdown_table
 
 
 def test_a_table_is_aligned_markdown():

@@ -1,0 +1,1 @@
+"""What reports are made of: documents as Markdown and HTML, charts, grids, published figures."""
