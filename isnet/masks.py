@@ -19,8 +19,13 @@ from isnet.config import InputError
 
 Polarity = Literal["white-hole", "black-hole"]
 
-BUCKETS: tuple[tuple[float, float], ...] = ((0.1, 0.2), (0.2, 0.3), (0.3, 0.4), (0.4, 0.5))
-"""Hole-ratio ranges of Tables 5 and 6, each closed below and open above."""
+BUCKETS: tuple[tuple[float, float], ...] = (
+    (0.1, 0.2), (0.2, 0.3), (0.3, 0.4), (0.4, 0.5), (0.5, 0.6),
+)  # fmt: skip
+"""Hole-ratio ranges, each closed below and open above: of Tables 5 and 6, and NVIDIA's last."""
+
+PUBLISHED_BUCKETS = 4
+"""How many of `BUCKETS`, from the first, Tables 5 and 6 have."""
 
 SUSPICIOUS_MEAN_RATIO = 0.6
 """A mask set whose mean hole ratio is above this was probably read with the wrong polarity."""

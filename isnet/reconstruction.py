@@ -26,6 +26,8 @@ class Reconstruction:
     """(B, 3, H, W): known pixels as they came, the hole filled."""
     passes: Tensor
     """(B,) int64: passes each image took."""
+    prediction: Tensor
+    """(B, 3, H, W): the raw output of each image's last pass, known pixels included."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,8 @@ class Pass:
     """(B, 1, H, W) bool: what each image knew going into its latest pass."""
     active: Tensor
     """(A,) int64: indices of the images that this pass changed."""
+    prediction: Tensor
+    """(A, 3, H, W): the raw output for those images."""
 
 
 def reconstruct(
@@ -60,7 +64,8 @@ def reconstruct(
         max_passes: passes at most; 1 is one-shot prediction.
 
     Returns:
-        The filled images, known pixels bit-exact, and the passes each took (at least one).
+        The filled images, known pixels bit-exact, the passes each took (at least one), and what
+        the generator said last.
 
     Raises:
         InputError: shapes, types or settings out of range, or a generator in training mode.
@@ -70,11 +75,12 @@ def reconstruct(
         kernel_size=kernel_size, threshold=threshold, max_passes=max_passes
     )
     passes = torch.zeros(len(image), dtype=torch.int64, device=image.device)
-    composite = image
+    composite, prediction = image, torch.empty_like(image)
     for step in progressive_passes(generator, image, valid, config):
         passes[step.active] += 1
+        prediction[step.active] = step.prediction
         composite = step.composite
-    return Reconstruction(image=composite, passes=passes)
+    return Reconstruction(image=composite, passes=passes, prediction=prediction)
 
 
 def progressive_passes(
@@ -88,20 +94,21 @@ def progressive_passes(
         if len(active) == 0:
             return
         composite = composite.clone()
-        composite[active] = _fill(generator, composite[active], valid[active])
-        yield Pass(composite=composite, valid=valid.clone(), active=active)
+        prediction = _predict(generator, composite[active], valid[active])
+        composite[active] = torch.where(valid[active], composite[active], prediction)
+        yield Pass(composite=composite, valid=valid.clone(), active=active, prediction=prediction)
         active = active[hole_ratio(valid[active]) >= config.threshold]
         valid[active] = dilate_valid(valid[active], config.kernel_size)
 
 
 @torch.no_grad()
-def _fill(generator: Generator, image: Tensor, valid: Tensor) -> Tensor:
-    """Predict once: known pixels as they are, the prediction in the hole."""
+def _predict(generator: Generator, image: Tensor, valid: Tensor) -> Tensor:
+    """Predict once, from what is known; of the image's size and type."""
     # Not a product: whatever stands in the hole may be NaN.
     corrupted = torch.where(valid, image, torch.zeros_like(image))
     height, width = image.shape[-2:]
     prediction = generator(pad_to_multiple(corrupted, SIZE_MULTIPLE))[..., :height, :width]
-    return torch.where(valid, image, prediction.to(image.dtype))
+    return prediction.to(image.dtype)
 
 
 def pad_to_multiple(image: Tensor, multiple: int) -> Tensor:

@@ -22,21 +22,12 @@ import torch
 from isnet.config import InputError, ReconstructionConfig
 from isnet.masks import bucket_name
 from pipelines.cli import parse, run_main
+from pipelines.evaluation.fills import Fill, mean_fill, one_shot, progressive
 from pipelines.evaluation.model import Model, load_model, untrained_generator
+from pipelines.evaluation.samples import Sample, load_samples
+from pipelines.evaluation.scores import Score, score, summarise
 from pipelines.evaluation.tables import Scores, bucket_table, buckets_of, draw_passes, in_bucket
-from pipelines.evaluation.work import (
-    Fill,
-    Sample,
-    Score,
-    Work,
-    load_samples,
-    mean_fill,
-    one_shot,
-    plan_work,
-    progressive,
-    score,
-    summarise,
-)
+from pipelines.evaluation.work import Work, plan_work
 from pipelines.shards import Manifest, read_manifest
 from pipelines.storage import absolute, is_uri, printable, require_absolute
 from pipelines.tracking.runs import (

@@ -8,7 +8,8 @@ import numpy as np
 import torch
 
 from isnet.images import to_uint8
-from pipelines.evaluation.work import Fill, Sample
+from pipelines.evaluation.fills import Fill
+from pipelines.evaluation.samples import Sample
 
 
 def ground_truth_and_corrupted(samples: Sequence[Sample]) -> tuple[np.ndarray, np.ndarray]:

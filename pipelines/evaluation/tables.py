@@ -13,7 +13,8 @@ from isnet.config import ReconstructionConfig
 from isnet.images import to_uint8
 from isnet.masks import bucket_name
 from isnet.reconstruction import progressive_passes
-from pipelines.evaluation.work import Sample, Score, Summary, summarise
+from pipelines.evaluation.samples import Sample
+from pipelines.evaluation.scores import Score, Summary, summarise
 from pipelines.reporting.grid import comparison_grid
 from pipelines.reporting.markdown import markdown_table
 

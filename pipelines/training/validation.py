@@ -8,19 +8,11 @@ import torch
 from PIL import Image
 from torch import nn
 
+from pipelines.evaluation.fills import Fill, mean_fill, one_shot, progressive
 from pipelines.evaluation.pictures import composites, ground_truth_and_corrupted
-from pipelines.evaluation.work import (
-    Fill,
-    Sample,
-    Summary,
-    load_samples,
-    mean_fill,
-    one_shot,
-    plan_work,
-    progressive,
-    score,
-    summarise,
-)
+from pipelines.evaluation.samples import Sample, load_samples
+from pipelines.evaluation.scores import Summary, score, summarise
+from pipelines.evaluation.work import plan_work
 from pipelines.reporting.grid import comparison_grid
 from pipelines.shards import read_manifest
 from pipelines.training.checks import WORK_SEED

@@ -15,18 +15,11 @@ from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 from isnet.checkpoint import GENERATOR_FILES, read_generator
 from isnet.config import InputError
 from isnet.lpips import SMALLEST, Lpips, build_lpips
+from pipelines.evaluation.fills import Fill, one_shot, progressive
 from pipelines.evaluation.pictures import composites
-from pipelines.evaluation.work import (
-    Fill,
-    Sample,
-    Work,
-    load_samples,
-    one_shot,
-    plan_work,
-    progressive,
-    score,
-    summarise,
-)
+from pipelines.evaluation.samples import Sample, load_samples
+from pipelines.evaluation.scores import score, summarise
+from pipelines.evaluation.work import Work, plan_work
 from pipelines.shards import read_manifest
 from pipelines.storage import local_copy
 from pipelines.training.building import check_device, place_network

@@ -13,6 +13,7 @@ from scipy import ndimage
 from isnet.config import InputError
 from isnet.masks import (
     BUCKETS,
+    PUBLISHED_BUCKETS,
     bucket_name,
     bucket_of,
     decode_hole,
@@ -95,7 +96,16 @@ def test_hole_ratio_of_the_extremes() -> None:
 
 @pytest.mark.parametrize(
     ("ratio", "bucket"),
-    [(0.0, None), (0.0999, None), (0.1, 0), (0.1999, 0), (0.2, 1), (0.4999, 3), (0.5, None)],
+    [
+        (0.0, None),
+        (0.0999, None),
+        (0.1, 0),
+        (0.1999, 0),
+        (0.2, 1),
+        (0.4999, 3),
+        (0.5, 4),
+        (0.6, None),
+    ],
 )
 def test_buckets_are_closed_below_and_open_above(ratio: float, bucket: int | None) -> None:
     assert bucket_of(ratio) == bucket
@@ -103,7 +113,8 @@ def test_buckets_are_closed_below_and_open_above(ratio: float, bucket: int | Non
 
 def test_bucket_names_are_the_papers() -> None:
     names = [bucket_name(index) for index in range(len(BUCKETS))]
-    assert names == ["10-20%", "20-30%", "30-40%", "40-50%"]
+    assert names[:PUBLISHED_BUCKETS] == ["10-20%", "20-30%", "30-40%", "40-50%"]
+    assert names[PUBLISHED_BUCKETS:] == ["50-60%"]
 
 
 @pytest.mark.parametrize("kernel_size", [3, 7, 15])

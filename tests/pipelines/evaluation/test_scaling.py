@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pipelines.evaluation.work import load_samples, plan_work
+from pipelines.evaluation.samples import load_samples
+from pipelines.evaluation.work import plan_work
 from pipelines.shards import read_manifest
 
 

@@ -11,7 +11,8 @@ from isnet.checkpoint import save_generator
 from isnet.config import GeneratorConfig, InputError
 from isnet.initialisation import new_generator
 from pipelines import evaluate
-from pipelines.evaluation.work import Work, WorkItem, load_samples, plan_work
+from pipelines.evaluation.samples import load_samples
+from pipelines.evaluation.work import Work, WorkItem, plan_work
 from pipelines.preparation.config import PrepareConfig
 from pipelines.prepare import prepare
 from pipelines.shards import read_manifest

@@ -8,7 +8,8 @@ import torch
 
 from isnet.config import ReconstructionConfig
 from pipelines.evaluation import tables
-from pipelines.evaluation.work import Sample, WorkItem
+from pipelines.evaluation.samples import Sample
+from pipelines.evaluation.work import WorkItem
 
 
 class KnownShare(torch.nn.Module):

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from torch import nn
 
-from pipelines.evaluation.work import Summary
+from pipelines.evaluation.scores import Summary
 from pipelines.training import observer
 from pipelines.training.config import smoke
 

@@ -1,0 +1,69 @@
+"""The pictures of fixed work: ground truth and valid region of each item, decoded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from isnet.images import scaled, to_tensor
+from isnet.masks import resize_hole
+from pipelines.evaluation.work import Work, WorkItem
+from pipelines.reading import decode_rgb, decode_square_hole, name_errors, read_pictures
+from pipelines.shards import HELD_OUT_MASKS, Manifest
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """One item's pictures."""
+
+    item: WorkItem
+    rgb: np.ndarray
+    """The ground truth, uint8 (H, W, 3): as floats, a large validation split fills the memory."""
+    valid: Tensor
+    """bool (1, H, W)."""
+
+    @property
+    def ground_truth(self) -> Tensor:
+        """The ground truth as float (3, H, W) in [0, 1]."""
+        return to_tensor(self.rgb)
+
+
+def load_samples(data: str, manifest: Manifest, work: Work, *, size: int = 0) -> list[Sample]:
+    """Read and decode what the work names, in its order.
+
+    Args:
+        data: the prepared data set.
+        manifest: its manifest.
+        work: which of it.
+        size: side that pictures and holes are scaled to; 0 leaves them as they are.
+
+    Raises:
+        InputError: a shard or a row that cannot be read. No other row may stand in for it: the
+            work would no longer be what its hash says.
+
+    """
+    wanted = {item.image for item in work.items}
+    images = read_pictures(data, manifest, "images", work.split, wanted)
+    wanted = {item.mask for item in work.items}
+    masks = read_pictures(data, manifest, "masks", HELD_OUT_MASKS, wanted)
+    samples = []
+    for item in work.items:
+        with name_errors(data, f"{work.split} image {item.image}"):
+            rgb = _scaled_rgb(decode_rgb(images[item.image], manifest.size), size)
+        with name_errors(data, f"{HELD_OUT_MASKS} mask {item.mask}"):
+            hole = _scaled_hole(decode_square_hole(masks[item.mask], manifest.size), size)
+        hole = np.rot90(hole, k=item.turns)
+        samples.append(Sample(item=item, rgb=rgb, valid=torch.from_numpy(~hole)[None]))
+    return samples
+
+
+def _scaled_rgb(rgb: np.ndarray, size: int) -> np.ndarray:
+    return np.asarray(scaled(Image.fromarray(rgb), size))
+
+
+def _scaled_hole(hole: np.ndarray, size: int) -> np.ndarray:
+    return resize_hole(hole, width=size, height=size) if size else hole
