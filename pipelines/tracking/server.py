@@ -8,10 +8,11 @@ import os
 import re
 import socket
 import sqlite3
+import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import IO, TYPE_CHECKING, NoReturn
 from urllib.parse import urlsplit
 
 from isnet.config import InputError
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 _SQLITE = re.compile(r"^sqlite(?:\+\w+)?:///(?P<path>[^?]*)")
 _DATABASE_PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
 _CONNECT_SECONDS = 4
+_LOCK_SECONDS = 30
+"""Tables are made in seconds; whoever hangs while it makes them must not hang all others."""
 _ACCEPTED = (
     "give sqlite:///path/mlflow.db, http(s)://host:port of an MLflow server, "
     "or a postgresql, mysql or mssql URI"
@@ -182,9 +185,22 @@ def _one_process_at_a_time(path: Path | None) -> Iterator[None]:
         yield
         return
     with path.with_name(f".{path.name}.lock").open("a") as lock:
-        with suppress(OSError):  # a file system without locks; two new runs at once are rare
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        _wait_for(lock)
         yield
+
+
+def _wait_for(lock: IO[str]) -> None:
+    """Lock a file; go on without where that takes too long: two new runs at once are rare."""
+    until = time.monotonic() + _LOCK_SECONDS
+    while time.monotonic() < until:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(0.1)
+        except OSError:  # a file system without locks
+            return
+        else:
+            return
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import socket
 import subprocess
@@ -13,6 +14,7 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from isnet.config import InputError
+from pipelines.tracking import server
 from pipelines.tracking.runs import TrackingConfig, finish_run, git_commit, log_artifacts, open_run
 from pipelines.tracking.server import resolve_uri
 
@@ -168,6 +170,17 @@ def test_processes_racing_for_a_new_database_and_experiment_all_succeed(tmp_path
     runs = [MlflowClient(uri).get_run(output.decode().strip()) for output, _ in results]
     assert len({run.info.run_id for run in runs}) == 2
     assert len({run.info.experiment_id for run in runs}) == 1
+
+
+def test_a_process_that_hangs_with_the_lock_holds_nobody_up(
+    tracking_uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "_LOCK_SECONDS", 0.3)
+    with (tmp_path / ".mlflow.db.lock").open("a") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        started = time.monotonic()
+        assert open_run(TrackingConfig(uri=tracking_uri), name="run", params={}, tags={})
+        assert time.monotonic() - started >= 0.3
 
 
 def test_git_commit_names_the_commit_and_whether_files_differ(tmp_path: Path) -> None:
