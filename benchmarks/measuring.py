@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import platform
 import statistics
 from collections.abc import Mapping, Sequence
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from isnet.config import InputError
+from pipelines.machine import cores, processor
 from pipelines.reporting.markdown import markdown_table
 
 SUFFIXES = (".md", ".json")
@@ -47,8 +47,7 @@ def in_turn(names: Sequence[str], rounds: int) -> list[tuple[int, str]]:
 def machine() -> str:
     """Say in one line where this runs."""
     packages = [f"{name} {found}" for name in ("torch", "ray") if (found := _version(name))]
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    parts = [f"{cores} cores ({_processor()})", f"Python {platform.python_version()}", *packages]
+    parts = [f"{cores()} cores ({processor()})", f"Python {platform.python_version()}", *packages]
     return ", ".join(parts)
 
 
@@ -57,15 +56,6 @@ def _version(package: str) -> str | None:
         return version(package)
     except PackageNotFoundError:
         return None
-
-
-def _processor() -> str:
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        for line in cpuinfo.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from pyarrow import ArrowException, fs
 
@@ -211,6 +212,15 @@ def is_relative(location: str) -> bool:
 def printable(location: str) -> str:
     """Hide the key and secret that a URI may carry; for messages, logs and manifests."""
     return _CREDENTIALS.sub("://***@", location)
+
+
+def without_secrets(value: Any) -> Any:
+    """Hide the passwords of URIs in a nest of mappings and lists."""
+    if isinstance(value, dict):
+        return {key: without_secrets(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [without_secrets(inner) for inner in value]
+    return printable(value) if isinstance(value, str) else value
 
 
 def absolute(location: str) -> str:

@@ -17,7 +17,7 @@ from isnet.config import (
     OptimizerConfig,
     ReconstructionConfig,
 )
-from pipelines.storage import printable
+from pipelines.storage import without_secrets
 from pipelines.tracking.runs import TrackingConfig
 
 AUTO = "auto"
@@ -212,15 +212,6 @@ def rebuilt(kind: type[Config], values: Mapping[str, Any]) -> Config:
         for name, value in values.items()
     }
     return kind(**given)
-
-
-def without_secrets(value: Any) -> Any:
-    """Hide the passwords of URIs in a nest of mappings and lists."""
-    if isinstance(value, dict):
-        return {key: without_secrets(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [without_secrets(inner) for inner in value]
-    return printable(value) if isinstance(value, str) else value
 
 
 PRESETS = {"smoke": smoke, "places2": places2, "celeba": celeba}

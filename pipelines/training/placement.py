@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Mapping
 from dataclasses import replace
 
 import ray
-from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from isnet.config import InputError
 from pipelines.shards import MANIFEST
-from pipelines.storage import exists, is_local, join, open_filesystem, printable, write_atomically
+from pipelines.shared_storage import alive_nodes, require_shared
+from pipelines.storage import join
 from pipelines.tracking.server import sqlite_path
 from pipelines.training.config import AUTO, TrainConfig
 
@@ -55,7 +54,7 @@ def _require_room(config: TrainConfig, gpus: int) -> None:
             "--num-workers, give --wait to wait for more, or --device cpu"
         )
     cpus = ray.cluster_resources().get("CPU", 0)
-    places = [_places(node["Resources"], config) for node in ray.nodes() if node["Alive"]]
+    places = [_places(node["Resources"], config) for node in alive_nodes()]
     if sum(places) < fewest:
         raise InputError(
             f"the cluster's {len(places)} node(s) have room for {sum(places)} worker(s) of "
@@ -91,52 +90,12 @@ def _places(resources: Mapping[str, float], config: TrainConfig) -> int:
 
 def _require_shared_storage(config: TrainConfig) -> None:
     """Refuse, on a cluster of several nodes, files that only some of them see."""
-    nodes = [node for node in ray.nodes() if node["Alive"]]
-    if len(nodes) < 2:
+    nodes = len(alive_nodes())
+    if nodes < 2:
         return
     if sqlite_path(config.tracking.uri) is not None:
         raise InputError(
-            f"--tracking.uri is an SQLite file, which {len(nodes)} nodes cannot share; "
+            f"--tracking.uri is an SQLite file, which {nodes} nodes cannot share; "
             "give an MLflow server (http://host:5000)"
         )
-    marker = join(config.output, f".seen-{uuid.uuid4().hex}")
-    filesystem, path = open_filesystem(marker)
-    try:
-        write_atomically(filesystem, path, b"")
-    except OSError as error:
-        where, reason = printable(config.output), str(error).splitlines()[0]
-        raise InputError(f"cannot write to --output {where}: {reason}") from error
-    try:
-        for flag, location, sight in (
-            ("--data", config.data, join(config.data, MANIFEST)),
-            ("--output", config.output, marker),
-        ):
-            # file:///x is a URI, too, and as much one node's own as /x is.
-            local = is_local(open_filesystem(location)[0])
-            _require_seen(flag, location, sight, nodes if local else [])
-    finally:
-        filesystem.delete_file(path)
-
-
-def _require_seen(flag: str, location: str, sight: str, nodes: list[dict[str, object]]) -> None:
-    """Let every node look for a file that is there."""
-    look = ray.remote(num_cpus=0)(_sees)
-    answers = [
-        look.options(
-            scheduling_strategy=NodeAffinitySchedulingStrategy(str(node["NodeID"]), soft=False)
-        ).remote(sight)
-        for node in nodes
-    ]
-    blind = [node for node, seen in zip(nodes, ray.get(answers), strict=True) if not seen]
-    if blind:
-        names = ", ".join(str(node["NodeName"]) for node in blind)
-        raise InputError(
-            f"{flag} {location} is not the same folder on every node: {len(blind)} of {len(nodes)} "
-            f"do not see it ({names}); give a folder that all nodes mount, or a URI such as "
-            "s3://bucket/folder"
-        )
-
-
-def _sees(location: str) -> bool:
-    filesystem, path = open_filesystem(location)
-    return exists(filesystem, path)
+    require_shared(config.output, [("--data", config.data, join(config.data, MANIFEST))])

@@ -9,8 +9,8 @@ from datetime import datetime
 from typing import Any
 
 from isnet.config import InputError
-from pipelines.storage import join, printable
-from pipelines.training.config import rebuilt, shown, without_secrets
+from pipelines.storage import join, printable, without_secrets
+from pipelines.training.config import rebuilt, shown
 from pipelines.training.runs import differences
 from pipelines.tuning.config import CampaignConfig
 from pipelines.tuning.definitions import Definition

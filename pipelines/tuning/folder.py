@@ -27,9 +27,10 @@ from pipelines.storage import (
     open_filesystem,
     printable,
     read_bytes,
+    without_secrets,
     write_or_explain,
 )
-from pipelines.training.config import shown, without_secrets
+from pipelines.training.config import shown
 from pipelines.tuning.config import CampaignConfig
 from pipelines.tuning.definitions import Definition
 from pipelines.tuning.trials import TRIAL_FILE, Trial

@@ -9,8 +9,8 @@ import pytest
 import ray
 
 from isnet.config import InputError
+from pipelines import shared_storage
 from pipelines.tracking.runs import TrackingConfig
-from pipelines.training import placement
 from pipelines.training.config import TrainConfig, smoke
 from pipelines.training.placement import place
 
@@ -76,7 +76,7 @@ def test_of_several_nodes_each_must_see_what_is_local(
 ) -> None:
     (node,) = ray.nodes()
     monkeypatch.setattr(ray, "nodes", lambda: [node, node])
-    monkeypatch.setattr(placement, "_sees", lambda location: False)
+    monkeypatch.setattr(shared_storage, "_sees", lambda location: False)
     config = _auto(data=data.format(folder=tmp_path), output=tmp_path.as_uri(), tracking=HTTP)
     with pytest.raises(InputError, match=f"^{flag} .* is not the same folder on every node: 2 of"):
         place(config)
