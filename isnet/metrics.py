@@ -1,7 +1,8 @@
 """PSNR, SSIM, MAE and relative MAE of image pairs, by the paper's protocol (Eqs. 6 to 8).
 
-Every function takes two float batches (B, 3, H, W) in [0, 1] and returns one value per image,
-float (B,). They do not round; `round_to_8_bits` does, before them, in evaluations.
+They take two float batches (B, 3, H, W) in [0, 1] and return one value per image, float (B,). They
+do not round; `round_to_8_bits` does, before them, in evaluations. `batch_pooled_psnr` goes on from
+the PSNR of each image to the average that the paper's authors print.
 """
 
 from __future__ import annotations
@@ -22,6 +23,24 @@ def psnr(a: Tensor, b: Tensor) -> Tensor:
     check_pair(a, b)
     mean_squared_error = (a.double() - b.double()).square().flatten(1).mean(dim=1)
     return (-10 * torch.log10(mean_squared_error)).float()
+
+
+def batch_pooled_psnr(values: Tensor, batch_size: int) -> Tensor:
+    """PSNR of consecutive batches, each from the squared error of all its pixels.
+
+    Never above the mean PSNR of the batch: the worst images weigh most.
+
+    Args:
+        values: float (N,), what `psnr` says of images of one size; infinite is an error of 0.
+        batch_size: images a batch; the last may have fewer.
+
+    Returns:
+        float64 (ceil(N / batch_size),) in dB, infinite where no image of a batch has an error.
+
+    """
+    mean_squared_errors = 10 ** (-values.double() / 10)
+    pooled = [batch.mean() for batch in mean_squared_errors.split(batch_size) if len(batch)]
+    return -10 * torch.log10(torch.tensor(pooled, dtype=torch.float64))
 
 
 def ssim(a: Tensor, b: Tensor) -> Tensor:

@@ -1,26 +1,59 @@
-"""PSNR, SSIM, MAE and relative MAE against scikit-image and NumPy, on a real photograph."""
+"""PSNR, SSIM, MAE and relative MAE against scikit-image and NumPy, on real photographs."""
 
 from __future__ import annotations
+
+import io
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageFilter
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from isnet import metrics
 from isnet.config import InputError
+from isnet.images import encode_jpeg, to_tensor, to_uint8
+from isnet.mask_generator import random_hole
 
 
 @pytest.fixture(scope="module")
 def pair(samples):
-    """Two different distortions of a photograph: (2, 3, H, W) each."""
-    photo = np.asarray(Image.open(samples / "casa-mila.jpg").convert("RGB").resize((120, 96)))
-    truth = torch.from_numpy(photo.copy()).permute(2, 0, 1).float() / 255
-    noise = torch.randn(truth.shape, generator=torch.Generator().manual_seed(0))
-    noisy = (truth + 0.1 * noise).clamp(0, 1)
-    shifted = truth.roll(3, dims=2)
-    return torch.stack([truth, truth]), torch.stack([noisy, shifted])
+    """Photographs, and each distorted in another way: (6, 3, H, W) each."""
+    paths = sorted(samples.glob("*.jpg"))
+    ways = (_noisy, _shifted, _compressed, _blurred, _darkened, _holed)
+    photos = [
+        np.array(Image.open(path).convert("RGB").resize((168, 112)))
+        for path in paths[:: len(paths) // len(ways)]
+    ]
+    distorted = [way(photo) for way, photo in zip(ways, photos, strict=False)]
+    return to_tensor(np.stack(photos[: len(ways)])), to_tensor(np.stack(distorted))
+
+
+def _noisy(photo):
+    noise = np.random.default_rng(0).normal(0, 25, photo.shape)
+    return np.clip(photo + noise, 0, 255).astype(np.uint8)
+
+
+def _shifted(photo):
+    return np.roll(photo, 3, axis=1)
+
+
+def _compressed(photo):
+    return np.array(Image.open(io.BytesIO(encode_jpeg(photo, quality=15))))
+
+
+def _blurred(photo):
+    return np.array(Image.fromarray(photo).filter(ImageFilter.GaussianBlur(2)))
+
+
+def _darkened(photo):
+    return (photo * 0.7).astype(np.uint8)
+
+
+def _holed(photo):
+    """As a composite is: wrong in the hole, exact outside."""
+    hole = random_hole(np.random.default_rng(0), height=112, width=168, ratio_range=(0.2, 0.3))
+    return np.where(hole[..., None], photo[~hole].mean(axis=0).astype(np.uint8), photo)
 
 
 def test_psnr_equals_scikit_image(pair):
@@ -32,8 +65,30 @@ def test_psnr_equals_scikit_image(pair):
     np.testing.assert_allclose(metrics.psnr(a, b).numpy(), expected, atol=1e-4)
 
 
+def test_psnr_is_that_of_8_bit_levels_with_peak_255(pair):
+    truth, distorted = (to_uint8(images) for images in pair)
+    expected = [
+        peak_signal_noise_ratio(x, y, data_range=255) for x, y in zip(truth, distorted, strict=True)
+    ]
+    np.testing.assert_allclose(metrics.psnr(pair[1], pair[0]).numpy(), expected, atol=1e-4)
+
+
 def test_psnr_of_equal_images_is_infinite(pair):
     assert torch.isinf(metrics.psnr(pair[0], pair[0])).all()
+
+
+def test_batch_pooled_psnr_is_that_of_all_pixels_of_a_batch(pair):
+    truth, distorted = (torch.cat([images, images[:1]]) for images in pair)
+    error = (truth - distorted).double().square()
+    expected = [-10 * torch.log10(error[batch].mean()) for batch in (slice(0, 2), slice(2, 3))]
+    pooled = metrics.batch_pooled_psnr(metrics.psnr(distorted, truth), 2)
+    np.testing.assert_allclose(pooled.numpy(), expected, atol=1e-5)
+
+
+def test_batch_pooled_psnr_counts_an_equal_image_as_no_error():
+    pooled = metrics.batch_pooled_psnr(torch.tensor([20.0, torch.inf, torch.inf, torch.inf]), 2)
+    assert pooled.tolist() == pytest.approx([20 + 10 * np.log10(2), torch.inf])
+    assert len(metrics.batch_pooled_psnr(torch.empty(0), 8)) == 0
 
 
 def test_ssim_equals_scikit_image(pair):
@@ -51,6 +106,17 @@ def test_ssim_equals_scikit_image(pair):
         for x, y in zip(a, b, strict=True)
     ]
     np.testing.assert_allclose(metrics.ssim(a, b).numpy(), expected, atol=1e-4)
+
+
+def test_ssim_of_equal_images_is_one(pair):
+    np.testing.assert_allclose(metrics.ssim(pair[0], pair[0]).numpy(), 1, atol=1e-5)
+
+
+@pytest.mark.parametrize("metric", [metrics.psnr, metrics.ssim, metrics.mae, metrics.relative_mae])
+def test_an_image_scores_the_same_alone_and_in_a_batch(pair, metric):
+    distorted, truth = pair[1], pair[0]
+    alone = [metric(x[None], y[None]).item() for x, y in zip(distorted, truth, strict=True)]
+    np.testing.assert_allclose(metric(distorted, truth).numpy(), alone, rtol=1e-5)
 
 
 def test_mae_equals_numpy(pair):
