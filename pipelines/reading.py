@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -44,6 +44,40 @@ def read_pictures(
                 if rows:
                     pictures = file.read_row_group(group, [column])[column]
                     found |= {names[row]: pictures[row].as_py() for row in rows}
+    return found
+
+
+def read_pictures_at(
+    data: str, manifest: Manifest, kind: Kind, split: str, rows: Iterable[int]
+) -> dict[str, bytes]:
+    """Read the encoded pictures that stand in some rows of a split, by key; nothing else is read.
+
+    Raises:
+        InputError: a shard that cannot be read, cut short or of another version.
+
+    """
+    wanted, start = sorted(set(rows)), 0
+    found: dict[str, bytes] = {}
+    for shard in manifest.shards(kind, split):
+        inside = [row - start for row in wanted if start <= row < start + shard.rows]
+        if inside:
+            with open_shard(data, shard.path) as file:
+                found |= _pictures_of(file, _COLUMNS[kind], inside)
+        start += shard.rows
+    return found
+
+
+def _pictures_of(file: parquet.ParquetFile, column: str, rows: list[int]) -> dict[str, bytes]:
+    """Read the row groups that hold the given rows of a shard, in order; keep those rows."""
+    found: dict[str, bytes] = {}
+    start = 0
+    for group in range(file.num_row_groups):
+        end = start + file.metadata.row_group(group).num_rows
+        inside = [row - start for row in rows if start <= row < end]
+        if inside:
+            table = file.read_row_group(group, ["key", column]).take(inside)
+            found |= zip(table["key"].to_pylist(), table[column].to_pylist(), strict=True)
+        start = end
     return found
 
 
