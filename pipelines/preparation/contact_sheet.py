@@ -18,7 +18,6 @@ COLUMNS = 8
 """Pictures of a row."""
 
 _WHITE = 255
-_FRAME = 160
 
 
 def draw_contact_sheet(data: str, manifest: Manifest) -> Image.Image:
@@ -34,7 +33,7 @@ def draw_contact_sheet(data: str, manifest: Manifest) -> Image.Image:
         mask_split = split if split in manifest.masks else HELD_OUT_MASKS
         pictures, holes = _pictures(data, manifest, split), _holes(data, manifest, mask_split)
         covered = [
-            _framed(np.where(hole[..., None], np.uint8(_WHITE), picture))
+            np.where(hole[..., None], np.uint8(_WHITE), picture)
             for picture, hole in zip(pictures, holes, strict=False)
         ]
         masks = "held-out" if mask_split == HELD_OUT_MASKS else mask_split
@@ -49,8 +48,7 @@ def draw_contact_sheet(data: str, manifest: Manifest) -> Image.Image:
         rows.append(covered)
         notes.append(f"{split} pictures under {masks} masks")
     columns = max(map(len, rows))
-    blank = np.full((manifest.size, manifest.size, 3), _WHITE, np.uint8)
-    padded = [row + [blank] * (columns - len(row)) for row in rows]
+    padded = [[*row, *[None] * (columns - len(row))] for row in rows]
     return comparison_grid(padded, [""] * columns, notes=notes)
 
 
@@ -73,11 +71,4 @@ def _holes(data: str, manifest: Manifest, split: str) -> list[np.ndarray]:
 
 
 def _grey(hole: np.ndarray) -> np.ndarray:
-    return _framed(np.repeat((hole * np.uint8(_WHITE))[..., None], 3, axis=2))
-
-
-def _framed(picture: np.ndarray) -> np.ndarray:
-    """Draw a thin frame, or holes at the border would run into the paper."""
-    framed = picture.copy()
-    framed[[0, -1]] = framed[:, [0, -1]] = _FRAME
-    return framed
+    return np.repeat((hole * np.uint8(_WHITE))[..., None], 3, axis=2)

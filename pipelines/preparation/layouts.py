@@ -29,7 +29,7 @@ _NVIDIA_TESTING = ("mask.zip", "mask/testing_mask_dataset/", "testing_mask_datas
 def places2(config: PrepareConfig) -> PrepareConfig:
     """Places365-Standard at 256x256: --photos holds its archives, or the folders in them."""
     if config.partition is not None:
-        raise InputError("places2 has its splits in files of their own; leave --partition away")
+        raise InputError("places2 has its splits in files of their own; leave --partition out")
     train = _find(config.photos, _PLACES_TRAIN)
     validation = config.validation_photos or _find(config.photos, _PLACES_VALIDATION)
     if not train:

@@ -30,6 +30,11 @@ class Column:
     text: bool = False
     """Words, set to the left; else figures, to the right."""
 
+    @property
+    def title(self) -> str:
+        """The header, saying whose figures they are."""
+        return f"{self.header} (published)" if self.published else self.header
+
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
@@ -40,6 +45,8 @@ class Table:
     caption: str
     highlight_first: bool = False
     """The first row is the winner's."""
+    file: str = ""
+    """Name of a CSV file that holds it, too; empty for none."""
 
     @property
     def rows(self) -> list[tuple[str, ...]]:
@@ -90,11 +97,15 @@ class Document:
     title: str
     sections: tuple[Section, ...]
 
+    @property
+    def blocks(self) -> list[Block]:
+        """All blocks, in order."""
+        return [block for section in self.sections for block in section.blocks]
+
     def pictures(self) -> list[Picture]:
         """All pictures, in order."""
-        return [
-            block
-            for section in self.sections
-            for block in section.blocks
-            if isinstance(block, Picture)
-        ]
+        return [block for block in self.blocks if isinstance(block, Picture)]
+
+    def tables(self) -> list[Table]:
+        """All tables, in order."""
+        return [block for block in self.blocks if isinstance(block, Table)]

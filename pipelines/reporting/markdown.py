@@ -23,7 +23,7 @@ def _block(block: Block) -> str:
     if isinstance(block, Words):
         return _paragraph(f"**Note:** {block.text}" if block.tone == "warning" else block.text)
     if isinstance(block, Table):
-        return _table(block)
+        return table_to_markdown(block)
     if isinstance(block, Picture):
         return f"![{block.title}]({block.file})\n\n" + _paragraph(block.caption)
     return _commands(block)
@@ -36,18 +36,17 @@ def _paragraph(text: str) -> str:
     )
 
 
-def _table(table: Table) -> str:
-    headers = [
-        f"{column.header} (published)" if column.published else column.header
-        for column in table.columns
-    ]
+def table_to_markdown(table: Table) -> str:
+    """Write a table and its caption, as a report or a terminal shows them."""
+    headers = [_cell(column.title) for column in table.columns]
     rows = [[_cell(cell) for cell in row] for row in table.rows]
     words = [index for index, column in enumerate(table.columns) if column.text]
     return markdown_table(headers, rows, words=words) + "\n" + _paragraph(table.caption)
 
 
 def _cell(text: str) -> str:
-    return text.replace("|", r"\|")
+    """Keep a user's text from ending its cell or its row."""
+    return " ".join(text.splitlines()).replace("|", r"\|")
 
 
 def _commands(commands: Commands) -> str:

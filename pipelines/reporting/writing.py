@@ -1,10 +1,11 @@
-"""Writes a document's files: report.md, report.html, and its pictures beside them."""
+"""Writes a document's files: report.md, report.html, and pictures and CSV tables beside them."""
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 
-from pipelines.reporting.document import Document
+from pipelines.reporting.document import Document, Table
 from pipelines.reporting.html import to_html
 from pipelines.reporting.markdown import to_markdown
 
@@ -19,4 +20,15 @@ def write_document(document: Document, folder: Path) -> list[Path]:
     markdown, html = folder / MARKDOWN, folder / HTML
     markdown.write_text(to_markdown(document), encoding="utf-8")
     html.write_text(to_html(document), encoding="utf-8")
-    return [markdown, html, *pictures]
+    tables = [table for table in document.tables() if table.file]
+    for table in tables:
+        _write_csv(table, folder / table.file)
+    return [markdown, html, *pictures, *(folder / table.file for table in tables)]
+
+
+def _write_csv(table: Table, path: Path) -> None:
+    """Write a table's cells as they are printed."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow([column.title for column in table.columns])
+        writer.writerows(table.rows)

@@ -54,7 +54,7 @@ def _require_workable_search(config: CampaignConfig, definition: Definition) -> 
     )
     if config.asha and "batch_size" in {name.replace("-", "_") for name in names}:
         raise InputError(
-            "--asha compares trials at the same step, and their batch_size differs; leave one away"
+            "--asha compares trials at the same step, and their batch_size differs; leave one out"
         )
     if config.search == "optuna" and definition.space and not has_range(definition.space):
         raise InputError(

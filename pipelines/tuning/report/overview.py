@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 
-from pipelines.reporting.document import Block, Column, Commands, Section, Table, Words
+from pipelines.reporting.document import Block, Commands, Section, Words
+from pipelines.reporting.figures import facts_table
 from pipelines.tuning.outcome import CampaignOutcome, TrialOutcome
 from pipelines.tuning.report.disagreement import compare
 from pipelines.tuning.report.ranking import PSNR, by_psnr, score
@@ -36,7 +37,8 @@ def overview(outcome: CampaignOutcome) -> Section:
         text = "No trial has finished, so there is nothing to rank, draw or recommend yet."
         blocks.append(Words(text=text, tone="warning"))
     if outcome.facts:
-        blocks.append(_facts(outcome))
+        caption = "What every figure of this report stands on."
+        blocks.append(facts_table(outcome.facts, caption))
     return Section(anchor="overview", title="Overview", blocks=tuple(blocks))
 
 
@@ -71,14 +73,6 @@ def _winner(outcome: CampaignOutcome, ranked: list[TrialOutcome]) -> list[Block]
         open=True,
     )
     return [Words(text=text), train]
-
-
-def _facts(outcome: CampaignOutcome) -> Table:
-    columns = (
-        Column(header="Fact", cells=tuple(outcome.facts), text=True),
-        Column(header="Value", cells=tuple(outcome.facts.values()), text=True),
-    )
-    return Table(columns=columns, caption="What every figure of this report stands on.")
 
 
 def trials(outcome: CampaignOutcome) -> Section:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
 from isnet.config import LOSS_PRESETS, LossWeights
+from pipelines.reporting import figures
 from pipelines.reporting.document import MISSING, Column, Table
+from pipelines.reporting.figures import Score, show_parameters
 from pipelines.reporting.published import PUBLISHED
 from pipelines.tuning.outcome import CampaignOutcome, TrialOutcome
 from pipelines.tuning.report.ranking import (
@@ -15,37 +17,22 @@ from pipelines.tuning.report.ranking import (
     MAE,
     PSNR,
     RELATIVE_MAE,
-    SSIM,
     WEIGHT_SYMBOLS,
     score,
     title,
 )
 
 PARAMETERS = "parameters"
-_MILLION = 2**20
-"""As Tables 7 and 8 count."""
 
-
-@dataclass(frozen=True, kw_only=True)
-class Score:
-    """How a table prints a score."""
-
-    name: str
-    header: str
-    digits: int
-    scale: int = 1
-
-    def show(self, value: float | None) -> str:
-        """Print a value, or a dash where there is none."""
-        return MISSING if value is None else f"{value * self.scale:.{self.digits}f}"
-
-
-_PSNR = Score(name=PSNR, header="PSNR ↑", digits=2)
-_SSIM = Score(name=SSIM, header="SSIM ↑", digits=3)
 _LPIPS = Score(name=LPIPS, header="LPIPS ↓", digits=3)
-_NETWORKS = (_PSNR, _SSIM, Score(name=MAE, header="MAE(%) ↓", digits=2, scale=100), _LPIPS)
-_SEARCH = (_PSNR, Score(name=MAE, header="MAE(%) ↓", digits=3, scale=100), _SSIM, _LPIPS)
-_ABLATION = (_PSNR, Score(name=RELATIVE_MAE, header="MAE(%) ↓", digits=3), _SSIM, _LPIPS)
+_NETWORKS = (figures.PSNR, figures.SSIM, figures.MAE, _LPIPS)
+_SEARCH = (figures.PSNR, replace(figures.MAE, digits=3), figures.SSIM, _LPIPS)
+_ABLATION = (
+    figures.PSNR,
+    Score(name=RELATIVE_MAE, header="MAE(%) ↓", digits=3),
+    figures.SSIM,
+    _LPIPS,
+)
 
 _SCORES = {
     "table1": _SEARCH,
@@ -138,10 +125,10 @@ def _score_columns(shown: Score, trials: Sequence[TrialOutcome]) -> list[Column]
 
 
 def _published_columns(header: str, name: str, trials: Sequence[TrialOutcome]) -> list[Column]:
-    figures = [PUBLISHED[trial.published].figures if trial.published else {} for trial in trials]
-    if not any(name in printed for printed in figures):
+    rows = [PUBLISHED[trial.published].figures if trial.published else {} for trial in trials]
+    if not any(name in printed for printed in rows):
         return []
-    cells = tuple(printed.get(name, MISSING) for printed in figures)
+    cells = tuple(printed.get(name, MISSING) for printed in rows)
     return [Column(header=header, cells=cells, published=True)]
 
 
@@ -151,11 +138,6 @@ def _parameter_columns(outcome: CampaignOutcome, trials: Sequence[TrialOutcome])
         return []
     ours = Column(header="Parameters", cells=cells)
     return [ours, *_published_columns("Parameters", PARAMETERS, trials)]
-
-
-def show_parameters(count: int) -> str:
-    """Print a number of parameters as Tables 7 and 8 do."""
-    return f"{count / _MILLION:.2f}M"
 
 
 def published_table1() -> Table:

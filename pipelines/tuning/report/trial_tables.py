@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 
 from pipelines.reporting.document import MISSING, Column, Table
+from pipelines.reporting.figures import one_line
 from pipelines.storage import printable
 from pipelines.tuning.outcome import CampaignOutcome, TrialOutcome
 from pipelines.tuning.report.ranking import LPIPS, PSNR, by_psnr, finite, score, title
@@ -107,6 +108,5 @@ def show_overrides(trial: TrialOutcome) -> str:
 
 
 def _reason(trial: TrialOutcome) -> str:
-    line = " ".join(trial.reason.split())
-    shown = line if len(line) <= _REASON else line[: _REASON - 1] + "…"
+    shown = one_line(trial.reason, _REASON)
     return shown or ("still to be trained" if trial.state == "unfinished" else MISSING)
