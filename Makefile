@@ -62,10 +62,11 @@ demo: setup  ## Prepare the sample photographs, train on them, show what was lea
 	$(BIN)/python pipelines/prepare.py --photos samples --output data/demo --size 64 \
 	    --crops-per-photo 48 --validation-percent 20 --generated-masks 600
 	$(BIN)/python pipelines/train.py smoke --data data/demo --name demo
-	$(BIN)/python pipelines/evaluate.py --checkpoint runs/demo/model --data data/demo \
-	    --output runs/demo/evaluation --images 96 --reconstruction.kernel-size 5 --untrained --min-gain 3
+	$(BIN)/python pipelines/evaluate.py --models runs/demo/model mean-fill telea navier-stokes biharmonic \
+	    --data data/demo --output runs/demo/evaluation --images 120 --reconstruction.kernel-size 5 \
+	    --untrained --min-gain 3
 	@echo
-	@echo 'The picture:        runs/demo/evaluation/evaluation.png'
+	@echo 'The report:         runs/demo/evaluation/report.html'
 	@echo 'Curves and samples: $(BIN)/mlflow ui --backend-store-uri sqlite:///mlflow.db'
 	@echo 'Your photographs:   $(BIN)/python pipelines/prepare.py --photos FOLDER --output data/mine'
 	@echo '                    $(BIN)/python pipelines/train.py places2 --data data/mine --name mine'

@@ -5,11 +5,10 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import nn
 
 from isnet.checkpoint import GENERATOR_FILES, read_about, read_generator
@@ -17,6 +16,9 @@ from isnet.config import GeneratorConfig, InputError
 from isnet.initialisation import new_generator
 from pipelines.storage import local_copy, printable
 from pipelines.tracking.registry import fetch_registered, is_registered
+
+UNTRAINED = "untrained:"
+"""Before a location: the network as it was before training."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +28,7 @@ class Model:
     location: str
     """Where it came from, fit to be printed."""
     generator: nn.Module
-    """In eval mode, on the device that it is measured on."""
+    """In eval mode, on the CPU."""
     config: GeneratorConfig
     about: dict[str, Any]
     """Facts that training kept beside the weights; empty for an authors' file."""
@@ -37,24 +39,26 @@ def load_model(location: str, *, tracking_uri: str) -> Model:
 
     Args:
         location: a checkpoint directory of ours or an authors' .pth file, as a local path or a
-            URI; or a registered model.
+            URI; or a registered model; after `untrained:`, the network that it started from.
         tracking_uri: where registered models are looked up, as `resolve_uri` made it.
 
     Raises:
         InputError: nothing there, or no checkpoint.
 
     """
+    if location.startswith(UNTRAINED):
+        trained = load_model(location.removeprefix(UNTRAINED), tracking_uri=tracking_uri)
+        return replace(
+            trained, location=printable(location), generator=untrained_generator(trained)
+        )
     with _fetched(location, tracking_uri) as path:
         generator, config = _read(path, location)
         about = read_about(path) if path.is_dir() else {}
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    return Model(
-        location=printable(location), generator=generator.to(device), config=config, about=about
-    )
+    return Model(location=printable(location), generator=generator, config=config, about=about)
 
 
 def untrained_generator(model: Model) -> nn.Module:
-    """Build the generator that the model's training started from, on the model's device.
+    """Build the generator that the model's training started from.
 
     Raises:
         InputError: the checkpoint does not tell, or that generator is gone.
@@ -63,7 +67,7 @@ def untrained_generator(model: Model) -> nn.Module:
     run = model.about.get("config")
     if run is None:
         raise InputError(
-            f"{model.location} does not say how it was initialised; leave --untrained away"
+            f"{model.location} does not say how it was initialised; leave --untrained out"
         )
     if run.get("init_from") is not None:
         generator = _initial_generator(model, run["init_from"])
@@ -74,7 +78,7 @@ def untrained_generator(model: Model) -> nn.Module:
             initialisation=run["optimizer"]["initialisation"],
             init_std=run["optimizer"]["init_std"],
         )
-    return generator.eval().to(next(model.generator.parameters()).device)
+    return generator.eval()
 
 
 def _initial_generator(model: Model, init_from: str) -> nn.Module:
@@ -84,7 +88,7 @@ def _initial_generator(model: Model, init_from: str) -> nn.Module:
     except InputError as error:
         raise InputError(
             f"{model.location} was trained from {printable(init_from)}, which cannot be used any "
-            f"more ({error}); leave --untrained away"
+            f"more ({error}); leave --untrained out"
         ) from error
 
 

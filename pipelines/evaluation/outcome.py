@@ -51,7 +51,7 @@ class Timing:
     size: int
     """Side of the pictures."""
     warm_up: float
-    """Milliseconds an image of the first batch, which is not among the others."""
+    """Milliseconds an image of the first batch's extra run, which is not among the others."""
     milliseconds: tuple[float, ...]
     """Milliseconds an image, of each timed batch."""
 
@@ -88,3 +88,5 @@ class EvaluationOutcome:
     examples: Examples
     facts: Mapping[str, str]
     """What the figures stand on, ready to print: data, split, seed, reconstruction, device, ..."""
+    warnings: tuple[str, ...] = ()
+    """What was noticed on the way, in whole sentences."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 import pyarrow as pa
@@ -18,6 +19,16 @@ Picture = Literal["composite", "prediction"]
 
 COMPOSITE: Picture = "composite"
 PREDICTION: Picture = "prediction"
+
+PICTURES: Mapping[Method, tuple[Picture, ...]] = {
+    ONE_SHOT: (COMPOSITE, PREDICTION),
+    PRA: (COMPOSITE, PREDICTION),
+    FILL: (COMPOSITE,),
+}
+"""What is measured; a classical method has no output of its own beside the composite."""
+
+VERSION = 1
+"""Version of how rows are made: another one's are not taken over."""
 
 LPIPS_COLUMNS = {"alexnet": "lpips_alexnet", "vgg16": "lpips_vgg16"}
 """Column of each network of LPIPS."""

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from isnet import metrics
-from isnet.images import to_tensor
 from isnet.lpips import Lpips
+from pipelines.evaluation.filling import fill_samples
 from pipelines.evaluation.fills import Fill
 from pipelines.evaluation.samples import Sample
 from pipelines.evaluation.work import WorkItem
@@ -66,10 +66,7 @@ def score(
     """
     for start in range(0, len(samples), batch_size):
         chunk = samples[start : start + batch_size]
-        ground_truth = to_tensor(np.stack([sample.rgb for sample in chunk])).to(device)
-        valid = torch.stack([sample.valid for sample in chunk]).to(device)
-        corrupted = torch.where(valid, ground_truth, torch.zeros_like(ground_truth))
-        filled = fill(corrupted, valid)
+        ground_truth, filled = fill_samples(chunk, fill, device)
         values = measure(filled.image, ground_truth, {} if lpips is None else {"lpips": lpips})
         distances = values.get("lpips", [None] * len(chunk))
         for index, (sample, passes) in enumerate(zip(chunk, filled.passes.tolist(), strict=True)):

@@ -6,7 +6,8 @@ Two evaluations with the same work hash compare: same data, same images, same ma
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from isnet.masks import BUCKETS, PUBLISHED_BUCKETS, bucket_of
 from pipelines.reading import read_column
 from pipelines.seeding import keyed_generator
 from pipelines.shards import HELD_OUT_MASKS, Manifest
+from pipelines.storage import printable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,8 +49,13 @@ class Work:
     def hash(self) -> str:
         """Identify the work: 12 hexadecimal digits."""
         lines = [f"{i.image}\t{i.mask}\t{i.turns}\t{i.bucket}" for i in self.items]
-        text = "\n".join([f"data {self.data_hash}", f"split {self.split}", *lines])
+        head = [f"data {self.data_hash}", f"split {self.split}", f"without {self.without_masks}"]
+        text = "\n".join([*head, *lines])
         return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+    def only(self, places: Iterable[int]) -> Work:
+        """Take some of the items, by their places."""
+        return replace(self, items=tuple(self.items[place] for place in places))
 
 
 def plan_work(
@@ -80,11 +87,13 @@ def plan_work(
     keys = sorted(read_column(data, manifest, "images", "key", split))
     masks = _masks_by_bucket(data, manifest, buckets)
     if not keys:
-        raise InputError(f"{data} has no {split} images; prepare it with more photographs")
+        raise InputError(
+            f"{printable(data)} has no {split} images; prepare it with more photographs"
+        )
     if not masks:
         highest = round(BUCKETS[buckets - 1][1] * 100)
         raise InputError(
-            f"{data} has no validation mask with a hole ratio in [10, {highest}) %; "
+            f"{printable(data)} has no validation mask with a hole ratio in [10, {highest}) %; "
             "prepare it with more masks"
         )
     rng = keyed_generator(seed, "evaluation")

@@ -188,7 +188,7 @@ def _closing_words(run: Run) -> str:
     curves = uri if uri.startswith("http") else f"mlflow ui --backend-store-uri {printable(uri)}"
     return (
         f"finished: the model is {printable(run.model)}\n"
-        f"  measure it:  python pipelines/evaluate.py --checkpoint {printable(run.model)} "
+        f"  measure it:  python pipelines/evaluate.py --models {printable(run.model)} mean-fill "
         f"--data {printable(run.config.data)}\n"
         f"  its curves:  {curves}"
     )

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import shutil
-from pathlib import Path
 
 import pytest
 
-from isnet.checkpoint import save_generator
 from isnet.config import GeneratorConfig, InputError
-from isnet.initialisation import new_generator
-from pipelines import evaluate
 from pipelines.evaluation.samples import load_samples
 from pipelines.evaluation.work import Work, WorkItem, plan_work
 from pipelines.preparation.config import PrepareConfig
@@ -62,11 +58,6 @@ def test_a_data_set_without_a_test_split_says_so(prepared):
 
 
 @pytest.mark.ray
-def test_the_table_says_which_split(with_test, tracking_uri, tmp_path: Path):
-    (tmp_path / "model").mkdir()
-    generator = new_generator(SMALL, seed=0, initialisation="orthogonal", init_std=0.02)
-    save_generator(tmp_path / "model", generator, SMALL, about={})
-    given = {"--checkpoint": tmp_path / "model", "--data": with_test, "--images": 2}
-    given |= {"--output": tmp_path / "out", "--tracking.uri": tracking_uri, "--split": "test"}
-    assert evaluate.main([str(word) for pair in given.items() for word in pair]) == 0
-    assert ", test split, work " in (tmp_path / "out" / evaluate.TABLE).read_text()
+def test_the_report_says_which_split(with_test, run, tmp_path):
+    assert run("mean-fill", data=with_test, images=2, split="test") == 0
+    assert "of the test split" in (tmp_path / "out" / "report.md").read_text()

@@ -1,4 +1,4 @@
-"""Evaluation: fixed work, honest scores, a table and a picture."""
+"""Evaluation: fixed work, and scores as they are meant."""
 
 from __future__ import annotations
 
@@ -13,11 +13,9 @@ from isnet.config import InputError
 from isnet.lpips import build_lpips
 from isnet.masks import BUCKETS, hole_ratio
 from isnet.network import build_generator
-from isnet.reconstruction import Reconstruction
 from pipelines.evaluation.fills import mean_fill, one_shot
 from pipelines.evaluation.samples import Sample, load_samples
 from pipelines.evaluation.scores import Score, score, summarise
-from pipelines.evaluation.tables import bucket_table
 from pipelines.evaluation.work import WorkItem, plan_work
 from pipelines.shards import read_manifest
 
@@ -64,22 +62,6 @@ def test_only_validation_photographs_are_used(prepared, manifest, drawn):
     used = {sample.item.image for sample in drawn}
     assert used <= photos("validation")
     assert not used & photos("train")
-
-
-@pytest.mark.ray
-def test_a_leak_of_the_ground_truth_would_be_seen(drawn):
-    """The method gets the corrupted image alone: a copy of its input scores as zeros would."""
-    seen = []
-
-    def copy(image, valid):
-        seen.append((image, valid))
-        return Reconstruction(
-            image=image, passes=torch.ones(len(image), dtype=torch.int64), prediction=image
-        )
-
-    list(score(drawn, copy, device=CPU))
-    for image, valid in seen:
-        assert not image.masked_select(~valid.expand_as(image)).any()
 
 
 @pytest.mark.ray
@@ -146,16 +128,6 @@ def test_lpips_is_averaged_where_it_was_measured():
     assert summarise([_entry(20.0), _entry(20.0)]).lpips is None
 
 
-def test_the_table_has_a_column_for_each_bucket():
-    table = bucket_table({"A": [_entry(20.0), _entry(10.0, 2)], "B": [_entry(math.inf)] * 2})
-    header = table.splitlines()[0]
-    assert "10-20% (1)" in header
-    assert "30-40% (1)" in header
-    assert "20-30%" not in header
-    assert "20.00 / 0.500 / 1.00" in table
-    assert "B 2" in table
-
-
 @pytest.mark.ray
 def test_no_masks_in_any_bucket_is_a_clear_error(prepared, manifest):
     from dataclasses import replace
@@ -220,70 +192,3 @@ def test_buckets_without_masks_are_named(prepared, manifest, monkeypatch):
 
     monkeypatch.setattr(work, "bucket_of", lambda ratio: 2 if ratio < 0.5 else None)
     assert plan_work(prepared, manifest, images=4, seed=0).without_masks == (0, 1, 3)
-
-
-def _damaged(prepared, tmp_path, kind, change):
-    """Copy the data with one column of its validation shards changed."""
-    import shutil
-
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    folder = tmp_path / "data"
-    shutil.copytree(prepared, folder)
-    for path in (folder / f"{kind}s" / "validation").iterdir():
-        table = pq.read_table(path)
-        values = [change(value) for value in table[kind].to_pylist()]
-        column = table.schema.get_field_index(kind)
-        pq.write_table(table.set_column(column, kind, pa.array(values, pa.binary())), path)
-    return str(folder)
-
-
-@pytest.mark.ray
-@pytest.mark.parametrize("kind", ["image", "mask"])
-def test_a_damaged_row_is_named(prepared, manifest, tmp_path, kind):
-    data = _damaged(prepared, tmp_path, kind, lambda value: value[: len(value) // 2])
-    work = plan_work(data, manifest, images=4, seed=0)
-    key = getattr(work.items[0], kind)
-    with pytest.raises(InputError, match="prepare the data anew") as caught:
-        load_samples(data, manifest, work)
-    assert f"validation {kind} {key} of {data}" in str(caught.value)
-
-
-@pytest.mark.ray
-def test_a_picture_of_another_size_is_named(prepared, manifest, tmp_path):
-    from isnet.images import encode_jpeg
-
-    other = encode_jpeg(np.zeros((16, 32, 3), dtype=np.uint8))
-    data = _damaged(prepared, tmp_path, "image", lambda _: other)
-    work = plan_work(data, manifest, images=1, seed=0)
-    with pytest.raises(InputError, match="it is 16x32 instead of 32x32"):
-        load_samples(data, manifest, work)
-
-
-@pytest.mark.ray
-@pytest.mark.parametrize("kept", [0, 100])
-def test_a_damaged_shard_is_named(prepared, manifest, tmp_path, kept):
-    import shutil
-
-    data = tmp_path / "data"
-    shutil.copytree(prepared, data)
-    path = data / "images/validation/00000.parquet"
-    path.write_bytes(path.read_bytes()[:kept])
-    with pytest.raises(InputError, match=r"^images/validation/00000.parquet of .* anew"):
-        plan_work(str(data), manifest, images=4, seed=0)
-
-
-@pytest.mark.ray
-def test_a_shard_of_another_version_is_refused(prepared, manifest, tmp_path):
-    import shutil
-
-    import pyarrow.parquet as pq
-
-    shutil.copytree(prepared, tmp_path / "data")
-    path = tmp_path / "data/images/validation/00000.parquet"
-    table = pq.read_table(path)
-    metadata = {**table.schema.metadata, b"isnet.schema_version": b"1"}
-    pq.write_table(table.replace_schema_metadata(metadata), path)
-    with pytest.raises(InputError, match=r"images/validation/00000.parquet has schema version 1"):
-        plan_work(str(tmp_path / "data"), manifest, images=4, seed=0)

@@ -1,4 +1,4 @@
-"""How an evaluation is shown: every pass has its column."""
+"""The picture of the passes: every pass has its column."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from isnet.config import ReconstructionConfig
-from pipelines.evaluation import tables
+from pipelines.evaluation import passes
 from pipelines.evaluation.samples import Sample
 from pipelines.evaluation.work import WorkItem
 
@@ -38,13 +38,13 @@ def drawn(monkeypatch):
     def grid(rows, headers, *, notes):
         seen.update(rows=rows, headers=headers, notes=notes)
 
-    monkeypatch.setattr(tables, "comparison_grid", grid)
+    monkeypatch.setattr(passes, "comparison_grid", grid)
     return seen
 
 
 def test_each_of_eleven_passes_is_shown(drawn):
     config = ReconstructionConfig(kernel_size=3, threshold=0.0001, max_passes=11)
-    tables.draw_passes([_sample(8, 0), _sample(26, 3)], KnownShare().eval(), config)
+    passes.draw_passes([_sample(8, 0), _sample(26, 3)], KnownShare().eval(), config)
     assert drawn["headers"] == [
         *("ground truth", "corrupted", "pass 1 = one-shot"),
         *(f"pass {number}" for number in range(2, 12)),
@@ -55,18 +55,18 @@ def test_each_of_eleven_passes_is_shown(drawn):
     assert drawn["notes"] == ["hole 6%, 5 passes", "hole 66%, 11 passes"]
     assert len({picture.tobytes() for picture in big[2:13]}) == 11
     assert (big[13] == big[12]).all()
-    # The small hole was closed after five: blank until its last pass is shown again.
-    assert all((picture == 255).all() for picture in small[7:13])
+    # The small hole was closed after five: empty until its last pass is shown again.
+    assert small[7:13] == [None] * 6
     assert (small[13] == small[6]).all()
 
 
 def test_one_pass_needs_no_more_columns(drawn):
     config = ReconstructionConfig(max_passes=1)
-    tables.draw_passes([_sample(26, 3)], KnownShare().eval(), config)
+    passes.draw_passes([_sample(26, 3)], KnownShare().eval(), config)
     assert drawn["headers"][2:] == ["pass 1 = one-shot", "PRA = last pass"]
 
 
 def test_the_picture_has_room_for_every_pass():
     config = ReconstructionConfig(kernel_size=3, threshold=0.0001, max_passes=11)
-    picture = tables.draw_passes([_sample(26, 3)], KnownShare().eval(), config)
+    picture = passes.draw_passes([_sample(26, 3)], KnownShare().eval(), config)
     assert picture.width == 14 * 166 + 6

@@ -1,0 +1,102 @@
+"""Letting the cluster measure every candidate on every item; only counts come back."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import ray
+from ray.data import ActorPoolStrategy
+
+from isnet.config import InputError
+from pipelines.evaluation.config import EvaluateConfig
+from pipelines.evaluation.job import Job
+from pipelines.evaluation.parts import find_done
+from pipelines.evaluation.units import Unit
+from pipelines.evaluation.worker import Measurer
+from pipelines.progress import Progress
+
+_RETRIES = 3
+"""Processes that may die over one unit; left alone, Ray would start them without an end."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pool:
+    """Processes that measure."""
+
+    actors: int
+    gpus: int
+    """GPUs of each: 1 or 0."""
+
+
+def choose_device(config: EvaluateConfig) -> str:
+    """Find where networks run on this cluster: `cpu` or `cuda`.
+
+    Raises:
+        InputError: a GPU was asked for, and there is none.
+
+    """
+    gpus = int(ray.cluster_resources().get("GPU", 0))
+    if config.device == "gpu" and not gpus:
+        raise InputError("--device gpu, but the cluster has no GPU; leave --device out")
+    return "cuda" if gpus and config.device != "cpu" else "cpu"
+
+
+def measure_all(config: EvaluateConfig, job: Job, units: Sequence[Unit]) -> None:
+    """Measure all units that no earlier run has; each leaves its rows in its part."""
+    done = find_done(job.output, units)
+    networks = [unit for unit in units if job.candidates[unit.candidate].generator is not None]
+    classical = [unit for unit in units if job.candidates[unit.candidate].generator is None]
+    progress = Progress("scores", total=sum(len(unit.items) for unit in units))
+    kept = [unit for unit in units if unit.part in done]
+    progress.advance(sum(len(unit.items) for unit in kept), rows=0, kept=True)
+    failed = 0
+    # Apart, for classical methods would leave a GPU idle.
+    for group, device in ((networks, job.device), (classical, "cpu")):
+        waiting = [unit for unit in group if unit.part not in done]
+        for items, rows, lost in _stream(job, waiting, choose_pool(config, device, len(waiting))):
+            failed += lost
+            progress.advance(items, rows=rows, kept=False)
+    progress.finish(f"{failed} of them without scores" if failed else "none failed")
+
+
+def choose_pool(config: EvaluateConfig, device: str, units: int) -> Pool:
+    """Choose how many processes share so many units.
+
+    Raises:
+        InputError: more were asked for than the cluster has CPUs or GPUs for.
+
+    """
+    gpus = 1 if device == "cuda" else 0
+    most = int(ray.cluster_resources().get("GPU" if gpus else "CPU", 0))
+    if config.actors != "auto" and config.actors > most:
+        kind = "GPU" if gpus else "CPU"
+        raise InputError(
+            f"--actors {config.actors}: the cluster has {most} {kind}(s), one for each; lower "
+            "--actors, or leave it out"
+        )
+    wanted = most if config.actors == "auto" else config.actors
+    return Pool(actors=max(1, min(wanted, units)), gpus=gpus)
+
+
+def _stream(job: Job, units: Sequence[Unit], pool: Pool) -> Iterator[tuple[int, int, int]]:
+    """Items, rows, and rows without scores, of each unit as it is done."""
+    if not units:
+        return
+    rows = [{"unit": unit.to_json()} for unit in units]
+    waiting = ray.data.from_items(rows, override_num_blocks=len(rows))
+    with warnings.catch_warnings():
+        # There is no other way yet to say how often a task may be tried again.
+        warnings.filterwarnings("ignore", message="`ray_remote_args` is deprecated")
+        results = waiting.map_batches(
+            Measurer,
+            batch_size=1,
+            compute=ActorPoolStrategy(size=pool.actors),
+            num_cpus=1,
+            num_gpus=pool.gpus,
+            max_task_retries=_RETRIES,
+            fn_constructor_kwargs={"job": job, "threads": 1},
+        )
+    for row in results.iter_rows():
+        yield int(row["items"]), int(row["rows"]), int(row["failed"])
