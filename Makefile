@@ -97,7 +97,7 @@ test: lint types imports  ## Every check, and the tests that need no more than a
 # One process: a slow test wants the machine for itself. 5 is pytest's word for "no such tests".
 .PHONY: test-all
 test-all: test  ## `test`, then the slow, cluster, browser and gpu tests that this machine can run
-	$(BIN)/pytest -m 'slow or cluster or browser or gpu' || [ $$? -eq 5 ]
+	$(BIN)/pytest --durations 30 -m 'slow or cluster or browser or gpu' || [ $$? -eq 5 ]
 
 .PHONY: clean
 clean:  ## Remove caches; .venv, data, runs and mlflow.db stay
