@@ -81,12 +81,12 @@ def evaluate(
         timings=findings.timings,
         examples=findings.examples,
         facts=facts,
-        warnings=(*_polarity_warning(manifest), *findings.warnings),
+        warnings=(*polarity_warning(manifest), *findings.warnings),
     )
     return outcome, findings
 
 
-def _polarity_warning(manifest: Manifest) -> tuple[str, ...]:
+def polarity_warning(manifest: Manifest) -> tuple[str, ...]:
     """Say that the masks were probably prepared with the wrong polarity, where that is so."""
     ratio = manifest.mean_hole_ratio
     if ratio <= SUSPICIOUS_MEAN_RATIO:

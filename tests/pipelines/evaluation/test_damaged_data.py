@@ -13,6 +13,7 @@ from pyarrow import parquet
 from isnet.config import InputError
 from isnet.images import encode_jpeg
 from isnet.masks import bucket_name, decode_hole, encode_hole
+from pipelines.evaluation.evaluation import polarity_warning
 from pipelines.evaluation.samples import load_samples
 from pipelines.evaluation.work import plan_work
 from pipelines.shards import read_manifest
@@ -111,3 +112,10 @@ def test_a_mask_that_lost_its_hole_is_refused(prepared, manifest, tmp_path):
     work = plan_work(data, manifest, images=1, seed=0)
     with pytest.raises(InputError, match=r"hole ratio of 0\.000, but .* damaged"):
         load_samples(data, manifest, work)
+
+
+@pytest.mark.ray
+def test_a_data_set_that_was_prepared_with_the_wrong_polarity_is_warned_of(manifest):
+    (words,) = polarity_warning(replace(manifest, mean_hole_ratio=0.68))
+    assert "cover 68% of a picture on average" in words
+    assert polarity_warning(manifest) == ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ import torch
 from isnet import metrics
 from isnet.config import InputError
 from isnet.lpips import build_lpips
-from isnet.masks import BUCKETS, hole_ratio
+from isnet.masks import BUCKETS, PUBLISHED_BUCKETS, hole_ratio
 from isnet.network import build_generator
 from pipelines.evaluation.fills import mean_fill, one_shot
 from pipelines.evaluation.samples import Sample, load_samples
@@ -47,6 +48,26 @@ def test_masks_lie_in_the_bucket_they_are_planned_for(drawn):
     for sample in drawn:
         low, high = BUCKETS[sample.item.bucket]
         assert low <= hole_ratio(sample.valid[None]).item() < high
+
+
+@pytest.mark.ray
+def test_fewer_images_or_masks_than_items_are_used_again_and_evenly(prepared, manifest):
+    work = plan_work(prepared, manifest, images=60, seed=0)
+    images = Counter(item.image for item in work.items)
+    masks = Counter((item.mask, item.turns) for item in work.items)
+    assert len(images) == 12
+    assert set(images.values()) == {5}
+    assert len({mask for mask, _ in masks}) < 60
+    assert len({item.turns for item in work.items}) == 4
+
+
+@pytest.mark.ray
+def test_buckets_are_the_papers_unless_more_are_asked_for(prepared, manifest):
+    for buckets in (PUBLISHED_BUCKETS, len(BUCKETS)):
+        work = plan_work(prepared, manifest, images=40, seed=0, buckets=buckets)
+        counts = Counter(item.bucket for item in work.items)
+        assert set(counts) == set(range(buckets))
+        assert set(counts.values()) == {40 // buckets}
 
 
 @pytest.mark.ray
