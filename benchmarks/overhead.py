@@ -69,6 +69,9 @@ class OverheadConfig:
     """Features of Eq. 5: vgg16, or random for machines without its weights."""
     threads: int = 0
     """Threads of a worker; 0 shares the cores."""
+    cores: int = 0
+    """Cores that both workers share, on both sides; the others are left to Ray's own processes, as
+    on a machine with cores to spare. 0 leaves all to all."""
     steps: int = 60
     """Steps that count, of each side in each round."""
     warm_up: int = 10
@@ -81,7 +84,11 @@ class OverheadConfig:
     def step(self) -> StepSettings:
         """The step that is timed."""
         return StepSettings(
-            size=self.size, batch=self.batch, warm_up=self.warm_up, steps=self.steps
+            size=self.size,
+            batch=self.batch,
+            warm_up=self.warm_up,
+            steps=self.steps,
+            cores=self.cores,
         )
 
 
@@ -90,6 +97,8 @@ def main(argv: Sequence[str]) -> None:
     prog = "python -m benchmarks.overhead"
     config = parse(OverheadConfig, argv, description=__doc__, prog=prog)
     check_output(config.output)
+    if config.cores and not hasattr(os, "sched_setaffinity"):
+        raise InputError("--cores needs Linux, which lets processes choose their cores")
     measure(config).publish(config.output)
 
 

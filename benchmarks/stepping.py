@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ class StepSettings:
     """Steps before those that count."""
     steps: int
     """Steps that count."""
+    cores: int = 0
+    """Cores that all ranks share; 0 leaves them all."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +57,8 @@ class TimedBatches:
 
         In training that is the run's last step, which validates and saves.
         """
+        if self._settings.cores:
+            keep_to(self._settings.cores)
         for _ in range(self._settings.warm_up + self._settings.steps + 1):
             self._taken.append((time.perf_counter(), time.process_time()))
             yield self._batch
@@ -62,3 +67,10 @@ class TimedBatches:
         """Return the length of each step that counts."""
         wall, cpu = np.diff(self._taken, axis=0)[self._settings.warm_up :].T.tolist()
         return StepTimes(wall=wall, cpu=cpu)
+
+
+def keep_to(cores: int) -> None:
+    """Keep all threads of this process to the first so many cores that it may use (Linux)."""
+    allowed = sorted(os.sched_getaffinity(0))[:cores]
+    for thread in os.listdir("/proc/self/task"):
+        os.sched_setaffinity(int(thread), allowed)

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
+import pytest
+
 from benchmarks.bare_ddp import BareSettings
 from benchmarks.stepping import StepSettings, TimedBatches
 from isnet.config import DiscriminatorConfig, GeneratorConfig, LossConfig, OptimizerConfig
@@ -32,3 +38,22 @@ def test_settings_come_back_from_the_command_line():
         output="seconds.json",
     )
     assert BareSettings.from_json(settings.to_json()) == settings
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="Linux lets choose cores")
+def test_ranks_can_leave_cores_to_others():
+    """In a process of its own, which stays there."""
+    code = (
+        "import os, threading\n"
+        "from benchmarks.stepping import StepSettings, TimedBatches\n"
+        "done = threading.Event()\n"
+        "other = threading.Thread(target=done.wait)\n"
+        "other.start()\n"
+        "step = StepSettings(size=8, batch=1, warm_up=0, steps=1, cores=1)\n"
+        "next(iter(TimedBatches(step, rank=0)))\n"
+        "print(os.sched_getaffinity(0) == os.sched_getaffinity(other.native_id), "
+        "len(os.sched_getaffinity(0)))\n"
+        "done.set()"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.split() == ["True", "1"]
