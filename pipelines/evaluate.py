@@ -34,11 +34,11 @@ def main(argv: Sequence[str]) -> int:
     """Parse the command line, measure, write and log the outcome; 1 where something fell short."""
     dry_run, argv = take_flag("--dry-run", argv)
     config = resolve(parse(EvaluateConfig, argv, description=__doc__))
-    print(json.dumps(shown(config), indent=1), flush=True)
     manifest = read_manifest(config.data)
-    entrants = find_entrants(config)
     work = find_plan(config, manifest)
     config = on_plan(config, work.split, len(work.items))
+    print(json.dumps(shown(config), indent=1), flush=True)
+    entrants = find_entrants(config)
     names = ", ".join(entrant.candidate.name for entrant in entrants)
     print(f"work {work.hash}: {len(work.items)} images for {names}", flush=True)
     if dry_run:

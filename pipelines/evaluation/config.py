@@ -27,7 +27,8 @@ class EvaluateConfig:
     split: Literal["validation", "test"] = "validation"
     """Which held-out images; both are measured under the held-out masks."""
     output: str = "evaluation"
-    """Folder or URI for the scores and the report; what an earlier run left there is kept."""
+    """Folder or URI for the scores and the report; finished scores of an earlier run are kept, its
+    report is replaced."""
     images: int = 256
     """Images, spread evenly over the hole-ratio buckets 10-20 to 40-50 %, and 50-60 % where there
     are such masks."""
@@ -35,7 +36,7 @@ class EvaluateConfig:
     """Seed of which mask lies on which image."""
     plan: str | None = None
     """plan.json of an earlier evaluation, to measure on the same work; --split, --images and --seed
-    are then the plan's."""
+    then count for nothing."""
     untrained: bool = False
     """Also measure the first model as it was before training (needs a checkpoint of ours)."""
     min_gain: float | None = None

@@ -21,7 +21,7 @@ from pipelines.evaluation.job import Job, versions
 from pipelines.evaluation.outcome import EvaluationOutcome
 from pipelines.evaluation.parts import join_parts
 from pipelines.evaluation.plan_file import keep_plan
-from pipelines.evaluation.running import choose_device, choose_pool, measure_all
+from pipelines.evaluation.running import choose_devices, choose_pool, measure_all
 from pipelines.evaluation.units import make_units
 from pipelines.evaluation.work import Work
 from pipelines.shards import MANIFEST, Manifest
@@ -51,8 +51,9 @@ def evaluate(
     """
     lpips = usable_lpips(config.lpips, manifest.size)
     connect()
-    device = choose_device(config)
-    choose_pool(config, device, len(work.items))
+    devices = choose_devices(config, [entrant.candidate for entrant in entrants])
+    for device in devices.values():
+        choose_pool(config, device, len(work.items))
     require_shared(config.output, [("--data", config.data, join(config.data, MANIFEST))])
     keep_plan(work, config.output)
     job = Job(
@@ -68,7 +69,7 @@ def evaluate(
         },
         lpips=lpips,
         reconstruction=config.reconstruction,
-        device=device,
+        devices=devices,
     )
     facts = _facts(config, job)
     scores = _scores(config, job, facts)
@@ -138,7 +139,10 @@ def _facts(config: EvaluateConfig, job: Job) -> dict[str, str]:
         "plan": printable(config.plan) if config.plan else f"seed {config.seed}",
         "PRA": f"kernel {reconstruction.kernel_size}, threshold {reconstruction.threshold:g}, "
         f"at most {reconstruction.max_passes} passes",
-        "networks computed on": f"{'GPU' if job.device == 'cuda' else 'CPU'}, fp32",
+        "computed on": ", ".join(
+            f"{'GPU' if device == 'cuda' else 'CPU'} ({what})"
+            for what, device in job.devices.items()
+        ),
         "LPIPS": "; ".join(lpips) or "not measured",
         "libraries": ", ".join(libraries),
         "code": git_commit(Path(__file__).parent)[:12],

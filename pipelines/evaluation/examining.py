@@ -11,12 +11,13 @@ import numpy as np
 import ray
 import torch
 from PIL import Image
+from ray.exceptions import NodeDiedError, OutOfMemoryError, WorkerCrashedError
 
 from isnet.images import to_uint8
-from pipelines.evaluation.filling import fill_samples
+from pipelines.evaluation.filling import NOT_FINITE, fill_samples
 from pipelines.evaluation.fills import Fill
 from pipelines.evaluation.job import Job
-from pipelines.evaluation.measuring import NOT_FINITE, reason_of
+from pipelines.evaluation.measuring import reason_of
 from pipelines.evaluation.model import UNTRAINED
 from pipelines.evaluation.outcome import Candidate, Examples, Timing
 from pipelines.evaluation.passes import draw_passes
@@ -104,9 +105,15 @@ def _examine_on_cluster(
     print(f"looking closer at {candidate.name}", flush=True)
     gpus = 1 if job.device_of(candidate).type == "cuda" else 0
     task = ray.remote(num_cpus=1, num_gpus=gpus, max_retries=3)(examine)
-    found: Examination = ray.get(
-        task.remote(job, candidate, samples, timed if _is_timed(candidate) else [])
-    )
+    try:
+        found: Examination = ray.get(
+            task.remote(job, candidate, samples, timed if _is_timed(candidate) else [])
+        )
+    except (WorkerCrashedError, OutOfMemoryError, NodeDiedError) as error:
+        words = (
+            f"{candidate.name} failed: the process that looked closer died ({reason_of(error)})."
+        )
+        return Examination(composites={}, timings=(), passes=None, warnings=(words,))
     return found
 
 

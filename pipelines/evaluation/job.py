@@ -15,7 +15,7 @@ import ray
 import torch
 from torch import nn
 
-from isnet.config import ReconstructionConfig
+from isnet.config import InputError, ReconstructionConfig
 from isnet.network import generator_from_config
 from isnet.vgg_weights import PackageNetwork
 from pipelines.evaluation.classical import CLASSICAL
@@ -56,16 +56,22 @@ class Job:
     """Reference to the weights of each network in Ray's object store, by the candidate's name."""
     lpips: tuple[PackageNetwork, ...]
     reconstruction: ReconstructionConfig
-    device: str
-    """`cpu` or `cuda`."""
+    devices: Mapping[str, str]
+    """`cpu` or `cuda` for `networks` and `classical`; of what there is among the candidates."""
 
     def network(self, candidate: Candidate) -> nn.Module | None:
         """Build a candidate's network, in eval mode on the device; None for a classical method."""
         if candidate.generator is None:
             return None
+        device = self.device_of(candidate)
+        if device.type == "cuda" and not torch.cuda.is_available():
+            raise InputError(
+                f"Ray has given this process a GPU, but PyTorch {torch.__version__} has no CUDA; "
+                "install a CUDA build of torch, or give --device cpu"
+            )
         network = generator_from_config(candidate.generator)
         network.load_state_dict(ray.get(self.states[candidate.name]))
-        return network.eval().to(self.device)
+        return network.eval().to(device)
 
     def fills(self, candidate: Candidate, network: nn.Module | None) -> dict[Method, Fill]:
         """Choose what a candidate fills with, by its own network where it has one."""
@@ -74,8 +80,8 @@ class Job:
         return {ONE_SHOT: one_shot(network), PRA: progressive(network, self.reconstruction)}
 
     def device_of(self, candidate: Candidate) -> torch.device:
-        """Where a candidate computes: classical methods have no use for a GPU."""
-        return torch.device("cpu" if candidate.generator is None else self.device)
+        """Where a candidate computes."""
+        return torch.device(self.devices[candidate.group])
 
     def part_folder(self, candidate: Candidate) -> str:
         """Name the folder of a candidate's parts; whatever changes its rows changes the name."""
@@ -86,10 +92,10 @@ class Job:
             "weights": candidate.fingerprint,
             "work": self.work.hash,
             "items": ITEMS,
-            "lpips": self.lpips,
+            "lpips": sorted(self.lpips),
         }
         if candidate.generator is not None:
-            settings |= {"device": self.device, **asdict(self.reconstruction)}
+            settings |= {"device": self.devices[candidate.group], **asdict(self.reconstruction)}
         digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
         slug = re.sub(r"[^A-Za-z0-9]+", "-", candidate.name).strip("-")[:40] or "model"
         return f"{PARTS}/{slug}-{digest}"

@@ -11,14 +11,11 @@ from torch import Tensor
 from isnet.config import InputError
 from isnet.lpips import Lpips
 from isnet.masks import hole_ratio
-from isnet.reconstruction import Reconstruction
-from pipelines.evaluation.filling import fill_samples
+from pipelines.evaluation.filling import NOT_FINITE, fill_samples
 from pipelines.evaluation.fills import Fill
 from pipelines.evaluation.rows import COMPOSITE, PICTURES, PREDICTION, Method, Picture
 from pipelines.evaluation.samples import Sample
 from pipelines.evaluation.scores import measure
-
-NOT_FINITE = "it holds values that are not finite"
 
 Row = dict[str, Any]
 """A row of `pipelines.evaluation.rows.SCHEMA`, but for the model and the place in the plan."""
@@ -52,21 +49,32 @@ def measure_samples(
         InputError: nothing to do with a sample, such as a library that is not installed.
 
     """
+    found = _measure_together(samples, method, fill, device, lpips)
+    if not isinstance(found, str):
+        return found
+    if len(samples) == 1:
+        lost = {"error": found}
+        return [[{**_about(samples[0], method, name), **lost} for name in PICTURES[method]]]
+    apart = [measure_samples([each], method, fill, device=device, lpips=lpips) for each in samples]
+    return [rows for (rows,) in apart]
+
+
+def _measure_together(
+    samples: Sequence[Sample],
+    method: Method,
+    fill: Fill,
+    device: torch.device,
+    lpips: Mapping[str, Lpips],
+) -> list[list[Row]] | str:
+    """Measure samples as one batch, or say why that failed; a batch that did has left no memory."""
     try:
         ground_truth, filled = fill_samples(samples, fill, device)
-        made = {
-            name: _scores(images, ground_truth, lpips) for name, images in _pictures(filled, method)
-        }
+        pictures = {COMPOSITE: filled.image, PREDICTION: filled.prediction}
+        made = {name: _scores(pictures[name], ground_truth, lpips) for name in PICTURES[method]}
     except InputError:
         raise
     except Exception as error:  # noqa: BLE001 (whatever a model fails with is told in its rows)
-        if len(samples) == 1:
-            lost = {"error": reason_of(error)}
-            return [[{**_about(samples[0], method, name), **lost} for name in PICTURES[method]]]
-        apart = [
-            measure_samples([each], method, fill, device=device, lpips=lpips) for each in samples
-        ]
-        return [rows for (rows,) in apart]
+        return reason_of(error)
     passes = filled.passes.tolist()
     return [
         [
@@ -75,11 +83,6 @@ def measure_samples(
         ]
         for index, sample in enumerate(samples)
     ]
-
-
-def _pictures(filled: Reconstruction, method: Method) -> list[tuple[Picture, Tensor]]:
-    images = {COMPOSITE: filled.image, PREDICTION: filled.prediction}
-    return [(name, images[name]) for name in PICTURES[method]]
 
 
 def _scores(images: Tensor, ground_truth: Tensor, lpips: Mapping[str, Lpips]) -> list[Row]:

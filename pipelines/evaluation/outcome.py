@@ -13,6 +13,12 @@ from isnet.config import GeneratorConfig
 from pipelines.evaluation.rows import FILL, ONE_SHOT, PRA, Method
 from pipelines.evaluation.work import Work
 
+Group = Literal["networks", "classical"]
+"""What is measured side by side, on devices of its own."""
+
+ENOUGH_BATCHES = 20
+"""Timed batches that a 95th percentile needs: of fewer it is the slowest."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Candidate:
@@ -30,6 +36,11 @@ class Candidate:
     """Trained parameters of the network."""
     facts: Mapping[str, str]
     """What is known of its training, ready to print."""
+
+    @property
+    def group(self) -> Group:
+        """Whether it is a network."""
+        return "classical" if self.generator is None else "networks"
 
     @property
     def methods(self) -> tuple[Method, ...]:

@@ -40,8 +40,10 @@ def _is_whole(filesystem: fs.FileSystem, path: str) -> bool:
     try:
         with filesystem.open_input_file(path) as file:
             part = parquet.ParquetFile(file)
+            if not part.schema_arrow.equals(SCHEMA):
+                return False
             errors = part.read(["error"])["error"]
-            return bool(part.schema_arrow.equals(SCHEMA) and errors.null_count == len(errors))
+            return bool(errors.null_count == len(errors))
     except (OSError, pa.ArrowException):
         return False
 

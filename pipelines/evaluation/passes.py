@@ -11,7 +11,7 @@ from torch import nn
 from isnet.config import ReconstructionConfig
 from isnet.images import to_uint8
 from isnet.reconstruction import progressive_passes
-from pipelines.evaluation.filling import corrupted
+from pipelines.evaluation.filling import NOT_FINITE, corrupted
 from pipelines.evaluation.pictures import ground_truth_and_corrupted
 from pipelines.evaluation.samples import Sample
 from pipelines.reporting.grid import comparison_grid
@@ -48,9 +48,11 @@ def _row(
 ) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """Make one sample's pictures: ground truth, corrupted; and its composite after each pass."""
     device = next(generator.parameters()).device
-    passes = [
-        to_uint8(step.composite)[0]
+    steps = [
+        step.composite
         for step in progressive_passes(generator, *corrupted([sample], device), config)
     ]
+    if not steps[-1].isfinite().all():
+        raise FloatingPointError(NOT_FINITE)
     ground_truth, white = ground_truth_and_corrupted([sample])
-    return [ground_truth[0], white[0]], passes
+    return [ground_truth[0], white[0]], [to_uint8(step)[0] for step in steps]

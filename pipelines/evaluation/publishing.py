@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
+from pipelines.cli import one_line
 from pipelines.evaluation.candidates import Entrant
 from pipelines.evaluation.config import EvaluateConfig
 from pipelines.evaluation.evaluation import SCORES
@@ -29,12 +30,14 @@ def publish(
     findings: Findings,
 ) -> None:
     """Write the report beside the scores, in place of an older one, log both, and say where."""
+    again = exists(*open_filesystem(join(config.output, HTML)))
     with tempfile.TemporaryDirectory(prefix="isnet-") as place:
         local = Path(place)
         written = write_report(outcome, results, _pictures(outcome, findings), local)
         for path in written:
             write_or_explain(join(config.output, path.name), path.read_bytes())
-        _delete_stale(config.output, {path.name for path in written})
+        if again:
+            _delete_stale(config.output, {path.name for path in written})
         with local_copy(config.output, (SCORES, PLAN)) as kept:
             record(config, entrants, outcome, results, [local, kept / SCORES, kept / PLAN])
     print(f"report:   {printable(join(config.output, HTML))}")
@@ -45,8 +48,12 @@ def _delete_stale(output: str, written: Collection[str]) -> None:
     """Delete pictures and tables that an older report had and this one lacks."""
     filesystem, folder = open_filesystem(output)
     for name in (FIGURE_FILES | TABLE_FILES) - set(written):
-        if exists(filesystem, f"{folder}/{name}"):
+        if not exists(filesystem, f"{folder}/{name}"):
+            continue
+        try:
             filesystem.delete_file(f"{folder}/{name}")
+        except OSError as error:
+            print(f"warning: {name} of an older report stays: {printable(one_line(error))}")
 
 
 def _pictures(outcome: EvaluationOutcome, findings: Findings) -> list[Picture]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 from isnet.config import InputError
 from isnet.masks import bucket_name
@@ -34,19 +35,18 @@ def record(
 ) -> None:
     """Log to a run of its own, shown under the run that trained the first model where known."""
     uri = config.tracking.uri
+    hashes = {"data_hash": outcome.work.data_hash, "work_hash": outcome.work.hash}
     try:
         run_id = open_run(
             config.tracking,
             name=f"evaluate {outcome.candidates[0].name}",
-            params={
-                **shown(config), "data_hash": outcome.work.data_hash, "work_hash": outcome.work.hash
-            },
+            params={**_params(config), **hashes},
             tags={
                 "evaluated": ", ".join(each.location for each in outcome.candidates),
                 "git_commit": git_commit(Path(__file__).parent),
             },
             parent_run_id=_parent(uri, entrants[0]),
-        )  # fmt: skip
+        )
     except InputError as error:
         print(f"warning: not logged to MLflow: {error}")
         return
@@ -58,6 +58,14 @@ def record(
         status = "FINISHED"
     finally:
         finish_run(uri, run_id, status)
+
+
+def _params(config: EvaluateConfig) -> dict[str, Any]:
+    """The configuration, but for a seed that a given plan was not made with."""
+    params = shown(config)
+    if config.plan is not None:
+        del params["seed"]
+    return params
 
 
 def _parent(uri: str, first: Entrant) -> str | None:

@@ -12,6 +12,7 @@ from ray.data import ActorPoolStrategy
 from isnet.config import InputError
 from pipelines.evaluation.config import EvaluateConfig
 from pipelines.evaluation.job import Job
+from pipelines.evaluation.outcome import Candidate
 from pipelines.evaluation.parts import find_done
 from pipelines.evaluation.units import Unit
 from pipelines.evaluation.worker import Measurer
@@ -30,8 +31,8 @@ class Pool:
     """GPUs of each: 1 or 0."""
 
 
-def choose_device(config: EvaluateConfig) -> str:
-    """Find where networks run on this cluster: `cpu` or `cuda`.
+def choose_devices(config: EvaluateConfig, candidates: Sequence[Candidate]) -> dict[str, str]:
+    """Find where networks and classical methods run: `cpu` or `cuda`, by group.
 
     Raises:
         InputError: a GPU was asked for, and there is none.
@@ -40,21 +41,28 @@ def choose_device(config: EvaluateConfig) -> str:
     gpus = int(ray.cluster_resources().get("GPU", 0))
     if config.device == "gpu" and not gpus:
         raise InputError("--device gpu, but the cluster has no GPU; leave --device out")
-    return "cuda" if gpus and config.device != "cpu" else "cpu"
+    networks = "cuda" if gpus and config.device != "cpu" else "cpu"
+    groups = {candidate.group for candidate in candidates}
+    # Classical methods have no use for a GPU.
+    found = {"networks": networks, "classical": "cpu"}
+    return {group: device for group, device in found.items() if group in groups}
 
 
 def measure_all(config: EvaluateConfig, job: Job, units: Sequence[Unit]) -> None:
     """Measure all units that no earlier run has; each leaves its rows in its part."""
     done = find_done(job.output, units)
-    networks = [unit for unit in units if job.candidates[unit.candidate].generator is not None]
-    classical = [unit for unit in units if job.candidates[unit.candidate].generator is None]
     progress = Progress("scores", total=sum(len(unit.items) for unit in units))
     kept = [unit for unit in units if unit.part in done]
     progress.advance(sum(len(unit.items) for unit in kept), rows=0, kept=True)
     failed = 0
-    # Apart, for classical methods would leave a GPU idle.
-    for group, device in ((networks, job.device), (classical, "cpu")):
-        waiting = [unit for unit in group if unit.part not in done]
+    for group, device in job.devices.items():
+        waiting = [
+            unit
+            for unit in units
+            if unit.part not in done and job.candidates[unit.candidate].group == group
+        ]
+        if not waiting:
+            continue
         for items, rows, lost in _stream(job, waiting, choose_pool(config, device, len(waiting))):
             failed += lost
             progress.advance(items, rows=rows, kept=False)
@@ -82,8 +90,6 @@ def choose_pool(config: EvaluateConfig, device: str, units: int) -> Pool:
 
 def _stream(job: Job, units: Sequence[Unit], pool: Pool) -> Iterator[tuple[int, int, int]]:
     """Items, rows, and rows without scores, of each unit as it is done."""
-    if not units:
-        return
     rows = [{"unit": unit.to_json()} for unit in units]
     waiting = ray.data.from_items(rows, override_num_blocks=len(rows))
     with warnings.catch_warnings():
@@ -96,7 +102,7 @@ def _stream(job: Job, units: Sequence[Unit], pool: Pool) -> Iterator[tuple[int, 
             num_cpus=1,
             num_gpus=pool.gpus,
             max_task_retries=_RETRIES,
-            fn_constructor_kwargs={"job": job, "threads": 1},
+            fn_constructor_kwargs={"job": job},
         )
     for row in results.iter_rows():
         yield int(row["items"]), int(row["rows"]), int(row["failed"])

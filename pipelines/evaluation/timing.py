@@ -10,13 +10,11 @@ from torch import Tensor
 
 from pipelines.evaluation.filling import corrupted
 from pipelines.evaluation.fills import Fill
-from pipelines.evaluation.outcome import Timing
+from pipelines.evaluation.outcome import ENOUGH_BATCHES, Timing
 from pipelines.evaluation.rows import Method
 from pipelines.evaluation.samples import Sample
 from pipelines.machine import processor
 
-_ENOUGH = 20
-"""Batches that a 95th percentile needs."""
 _LONG_S = 60.0
 
 
@@ -40,7 +38,7 @@ def time_fill(
     ]
     warm_up = _seconds(fill, batches[0], device)
     seconds: list[float] = []
-    while len(seconds) < len(batches) or (len(seconds) < _ENOUGH and sum(seconds) < _LONG_S):
+    while len(seconds) < len(batches) or (len(seconds) < ENOUGH_BATCHES and sum(seconds) < _LONG_S):
         seconds.append(_seconds(fill, batches[len(seconds) % len(batches)], device))
     return Timing(
         model=model,

@@ -35,7 +35,7 @@ def gain_words(outcome: EvaluationOutcome, results: Results) -> str:
     """Say in one line what training brought."""
     first = outcome.candidates[0].name
     trained = _psnr(results, Subject(model=first, method=PRA))
-    untrained = trained - gain(outcome, results)
+    untrained = _psnr(results, Subject(model=untrained_name(first), method=ONE_SHOT))
     words = (
         f"PSNR: untrained {untrained:.2f} dB, PRA {trained:.2f} dB: {trained - untrained:+.2f} dB"
     )

@@ -26,9 +26,9 @@ from pipelines.storage import join, write_or_explain
 class Measurer:
     """Ray Data callable: column `unit` (JSON) in, what came of it out; the rows lie in its part."""
 
-    def __init__(self, job: Job, threads: int) -> None:
+    def __init__(self, job: Job) -> None:
         """Load what every unit needs; networks come with the first unit that wants them."""
-        torch.set_num_threads(threads)
+        torch.set_num_threads(1)  # each process has reserved one CPU
         exact_float32()
         self._job = job
         self._lpips = {LPIPS_COLUMNS[name]: build_lpips(name) for name in job.lpips}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pandas as pd
@@ -46,11 +47,18 @@ class EvaluationProcess(CommandProcess):
     def actors(self) -> list[psutil.Process]:
         """The processes that measure."""
         children = psutil.Process(self.process.pid).children(recursive=True)
-        return [child for child in children if "Measurer" in " ".join(child.cmdline())]
+        return [child for child in children if "Measurer" in _command(child)]
 
     def scores(self) -> pd.DataFrame:
         """The per-image table."""
         return pd.read_parquet(self.out / "scores.parquet")
+
+
+def _command(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:  # it has ended in between
+        return ""
 
 
 def test_a_killed_driver_and_killed_actors_change_no_row(prepared, tmp_path):
@@ -71,7 +79,8 @@ def test_a_killed_driver_and_killed_actors_change_no_row(prepared, tmp_path):
     actors = killed.actors()
     assert actors
     for actor in actors:
-        actor.kill()
+        with suppress(psutil.NoSuchProcess):
+            actor.kill()
     assert killed.finish() == 0, killed.output[-4000:]
     assert "kept from an earlier run" in killed.output
     assert {path: killed.parts()[path] for path in kept} == kept

@@ -22,9 +22,9 @@ _WIDE = 10
 """Units of its last digit but one, from which an interval is printed without the last."""
 
 
-def measured(results: Results, scores: Sequence[Score] = (*BY_BUCKET, *LPIPS)) -> list[Score]:
-    """Take the scores that any picture has."""
-    return [score for score in scores if results.has(score.name)]
+def measured(results: Results) -> list[Score]:
+    """Take the scores of the tables that any picture has."""
+    return [score for score in (*BY_BUCKET, *LPIPS) if results.has(score.name)]
 
 
 def show_mean(score: Score, estimate: Estimate) -> str:

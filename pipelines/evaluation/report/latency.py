@@ -9,15 +9,12 @@ from typing import TypeVar
 
 import numpy as np
 
-from pipelines.evaluation.outcome import EvaluationOutcome, Timing
+from pipelines.evaluation.outcome import ENOUGH_BATCHES, EvaluationOutcome, Timing
 from pipelines.evaluation.report.cells import hashed_table
 from pipelines.evaluation.report.charts import draw_passes_taken
 from pipelines.evaluation.rows import COMPOSITE, PRA
 from pipelines.reporting.document import MISSING, Block, Column, Picture, Section, Table, Words
 from pipelines.reporting.published import LATENCY
-
-ENOUGH_BATCHES = 20
-"""Timed batches that a 95th percentile needs: of fewer it would be the slowest of them."""
 
 _Row = TypeVar("_Row")
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 from isnet.config import GeneratorConfig
 from pipelines.evaluation.outcome import Candidate, EvaluationOutcome
-from pipelines.evaluation.report.cells import BY_BUCKET, LPIPS, hashed_table, measured
+from pipelines.evaluation.report.cells import hashed_table, measured
 from pipelines.evaluation.results import Results, Subject
 from pipelines.evaluation.rows import ONE_SHOT, PRA
 from pipelines.reporting.document import MISSING, Column, Section, Table, Words
@@ -75,7 +75,7 @@ def _table(
         Column(header="Parameters", cells=tuple(sizes)),
         *_published("Parameters", "parameters", rows),
     ]
-    for score in measured(results, (*BY_BUCKET, *LPIPS)):
+    for score in measured(results):
         columns += _score_columns(results, shown, score)
         columns += _published(score.header, score.name, rows)
     caption = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from pipelines.evaluation.outcome import EvaluationOutcome
@@ -65,8 +66,11 @@ def write_report(
 
 
 def terminal_tables(outcome: EvaluationOutcome, results: Results) -> tuple[Table, Table]:
-    """Lay out what a terminal shows: the means over all items, and those by hole ratio."""
-    return summary_table(results), bucket_table(outcome, results)
+    """Lay out what a terminal shows: the means over all items, and ours by hole ratio."""
+    by_bucket = bucket_table(outcome, results)
+    ours = tuple(column for column in by_bucket.columns if not column.published)
+    caption = f"Means on composites with 95 % intervals by hole ratio. Work {results.work_hash}."
+    return summary_table(results), replace(by_bucket, columns=ours, caption=caption)
 
 
 def _figures(figures: Sequence[Picture]) -> Section:
