@@ -44,7 +44,7 @@ class EvaluateConfig:
     published: Published = "places2"
     """Which figures of the paper stand beside: Table 5 (places2) or Table 6 (celeba)."""
     lpips: tuple[PackageNetwork, ...] = ("alexnet",)
-    """Networks of LPIPS; VGG16 takes twenty times as long as AlexNet."""
+    """Networks of LPIPS; VGG16 takes many times as long as AlexNet."""
     latency_images: int = 16
     """Images that prediction is timed on, alone on its device; 0 leaves Table 3 out."""
     device: Literal["auto", "cpu", "gpu"] = "auto"

@@ -67,11 +67,11 @@ def evaluate(
             for entrant in entrants
             if entrant.state is not None
         },
-        lpips=lpips,
+        lpips=tuple(lpips),
         reconstruction=config.reconstruction,
         devices=devices,
     )
-    facts = _facts(config, job)
+    facts = _facts(config, job, lpips)
     scores = _scores(config, job, facts)
     findings = examine_all(job, latency_images=config.latency_images)
     outcome = EvaluationOutcome(
@@ -98,19 +98,19 @@ def polarity_warning(manifest: Manifest) -> tuple[str, ...]:
     )
 
 
-def usable_lpips(asked: Sequence[PackageNetwork], size: int) -> tuple[PackageNetwork, ...]:
-    """Leave out, with a warning, networks of LPIPS that cannot measure here."""
-    usable: list[PackageNetwork] = []
+def usable_lpips(asked: Sequence[PackageNetwork], size: int) -> dict[PackageNetwork, str]:
+    """Leave out, with a warning, networks of LPIPS that cannot measure here; name their weights."""
+    usable: dict[PackageNetwork, str] = {}
     for name in asked:
         try:
             if size < SMALLEST[name]:
                 raise InputError(f"pictures of {size}x{size} are too small for it")
-            build_lpips(name)
+            source = build_lpips(name).source
         except InputError as error:
             print(f"warning: LPIPS on {name} is not measured: {error}", flush=True)
         else:
-            usable.append(name)
-    return tuple(usable)
+            usable[name] = source
+    return usable
 
 
 def _scores(config: EvaluateConfig, job: Job, facts: Mapping[str, str]) -> pd.DataFrame:
@@ -129,10 +129,9 @@ def _scores(config: EvaluateConfig, job: Job, facts: Mapping[str, str]) -> pd.Da
         return pd.read_parquet(table)
 
 
-def _facts(config: EvaluateConfig, job: Job) -> dict[str, str]:
+def _facts(config: EvaluateConfig, job: Job, lpips: Mapping[PackageNetwork, str]) -> dict[str, str]:
     """What the scores stand on, ready to print."""
     reconstruction = config.reconstruction
-    lpips = [build_lpips(name).source for name in job.lpips]
     libraries = [f"{name} {version}" for name, version in versions().items()]
     return {
         "data": f"{printable(config.data)}, {job.manifest.size}x{job.manifest.size}",
@@ -143,7 +142,7 @@ def _facts(config: EvaluateConfig, job: Job) -> dict[str, str]:
             f"{'GPU' if device == 'cuda' else 'CPU'} ({what})"
             for what, device in job.devices.items()
         ),
-        "LPIPS": "; ".join(lpips) or "not measured",
+        "LPIPS": "; ".join(lpips.values()) or "not measured",
         "libraries": ", ".join(libraries),
         "code": git_commit(Path(__file__).parent)[:12],
     }

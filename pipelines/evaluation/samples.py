@@ -11,7 +11,7 @@ from PIL import Image
 from torch import Tensor
 
 from isnet.config import InputError
-from isnet.images import scaled, to_tensor
+from isnet.images import scaled
 from isnet.masks import bucket_name, bucket_of, resize_hole
 from pipelines.evaluation.work import Work, WorkItem
 from pipelines.reading import decode_rgb, decode_square_hole, name_errors, read_pictures
@@ -28,11 +28,6 @@ class Sample:
     """The ground truth, uint8 (H, W, 3): as floats, a large validation split fills the memory."""
     valid: Tensor
     """bool (1, H, W)."""
-
-    @property
-    def ground_truth(self) -> Tensor:
-        """The ground truth as float (3, H, W) in [0, 1]."""
-        return to_tensor(self.rgb)
 
 
 def load_samples(data: str, manifest: Manifest, work: Work, *, size: int = 0) -> list[Sample]:

@@ -14,6 +14,7 @@ from isnet.lpips import Lpips
 from pipelines.evaluation.filling import fill_samples
 from pipelines.evaluation.fills import Fill
 from pipelines.evaluation.samples import Sample
+from pipelines.evaluation.statistics import finite_mean
 from pipelines.evaluation.work import WorkItem
 
 
@@ -123,5 +124,5 @@ def summarise(scores: Sequence[Score]) -> Summary:
 
 
 def _finite_mean(values: Sequence[float]) -> float:
-    finite = [value for value in values if np.isfinite(value)]
-    return float(np.mean(finite)) if finite else float("nan")
+    mean = finite_mean(np.array(values))
+    return float("nan") if mean is None else mean

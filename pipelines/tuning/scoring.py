@@ -60,7 +60,7 @@ def load_work(config: TrainConfig, images: int, *, first: int | None = None) -> 
 def lpips_for(size: int) -> tuple[Lpips | None, str]:
     """Build LPIPS for pictures of `size`, or say why it cannot be measured; and which one it is.
 
-    On AlexNet's features: its authors' choice for measuring, and a twentieth of VGG's time.
+    On AlexNet's features: its authors' choice for measuring, and much faster than VGG16.
     """
     if size < SMALLEST["alexnet"]:
         return None, f"not measured: pictures of {size}x{size} are too small for it"

@@ -10,6 +10,7 @@ import torch
 
 from isnet import metrics
 from isnet.config import InputError, ReconstructionConfig
+from isnet.images import to_tensor
 from isnet.lpips import build_lpips
 from isnet.reconstruction import reconstruct
 from pipelines.evaluation.fills import mean_fill, one_shot, progressive
@@ -43,7 +44,7 @@ def test_composite_and_prediction_are_measured_apart(samples):
     generator = small_generator(0)
     found = _rows(samples, "one-shot", one_shot(generator))
     for sample, (composite, prediction) in zip(samples, found, strict=True):
-        truth, valid = sample.ground_truth[None], sample.valid[None]
+        truth, valid = to_tensor(sample.rgb)[None], sample.valid[None]
         result = reconstruct(generator, truth * valid, valid, max_passes=1)
         for row, picture in ((composite, result.image), (prediction, result.prediction)):
             rounded = metrics.round_to_8_bits(picture)

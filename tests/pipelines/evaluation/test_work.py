@@ -11,6 +11,7 @@ import torch
 
 from isnet import metrics
 from isnet.config import InputError
+from isnet.images import to_tensor
 from isnet.lpips import build_lpips
 from isnet.masks import BUCKETS, PUBLISHED_BUCKETS, hole_ratio
 from isnet.network import build_generator
@@ -90,7 +91,7 @@ def test_scores_are_those_of_the_rounded_composite(drawn):
     generator = build_generator(blocks=1, channels=2).eval()
     scores = list(score(drawn, one_shot(generator), device=CPU, batch_size=5))
     for sample, entry in zip(drawn, scores, strict=True):
-        truth, valid = sample.ground_truth[None], sample.valid[None]
+        truth, valid = to_tensor(sample.rgb)[None], sample.valid[None]
         with torch.no_grad():
             prediction = generator(truth * valid)
         composite = metrics.round_to_8_bits(torch.where(valid, truth, prediction))
@@ -182,7 +183,7 @@ def test_lpips_is_that_of_the_rounded_composite():
     ]
     scores = list(score(samples, mean_fill, device=CPU, batch_size=2, lpips=lpips))
     for sample, entry in zip(samples, scores, strict=True):
-        truth, valid = sample.ground_truth[None], sample.valid[None]
+        truth, valid = to_tensor(sample.rgb)[None], sample.valid[None]
         composite = metrics.round_to_8_bits(mean_fill(truth * valid, valid).image)
         assert entry.lpips == pytest.approx(lpips(composite, truth).item(), abs=1e-5)
         assert entry.lpips > 0
@@ -203,7 +204,7 @@ def test_ground_truths_are_the_stored_pixels(prepared, manifest, drawn):
         pixels = np.asarray(Image.open(io.BytesIO(stored[sample.item.image])))
         np.testing.assert_array_equal(sample.rgb, pixels)
         assert torch.equal(
-            (sample.ground_truth * 255).round(), torch.tensor(pixels).permute(2, 0, 1)
+            (to_tensor(sample.rgb) * 255).round(), torch.tensor(pixels).permute(2, 0, 1)
         )
 
 
