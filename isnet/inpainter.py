@@ -1,21 +1,76 @@
-"""Inpaint PIL pictures of any mode and size: PIL in, the same mode, size and known pixels out."""
+"""Inpaint pictures of any mode and size: the same mode, size and known pixels come back."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import chain
 
 import numpy as np
 import torch
 from PIL import Image
-from torch import Tensor, nn
+from torch import nn
 
+from isnet.canvas import Picture, open_canvas, size_of
 from isnet.config import InputError, ReconstructionConfig
-from isnet.images import full_scale, is_deep, to_rgb, to_tensor, to_uint8, upright
+from isnet.images import upright
 from isnet.masks import Polarity, hole_from_mask
-from isnet.reconstruction import reconstruct
+from isnet.progress import Progress, advance
+from isnet.strategies import Region, Strategy, enlarge, find_regions
 
-_STRAIGHT_ALPHA = {"LA": "LA", "La": "LA", "RGBA": "RGBA", "RGBa": "RGBA"}
-_PLAIN = ("1", "L", "RGB", "RGBX", "CMYK", "YCbCr", "HSV", "LAB")
+TRAINING_SCALE = 256
+"""Shorter side, in pixels, at which the paper's networks were trained."""
+
+
+class InpaintingTask:
+    """One picture with a hole: what the network has to fill, and what becomes of it.
+
+    The regions can be filled anywhere, by `Inpainter.fill` or by a server elsewhere.
+    """
+
+    def __init__(
+        self,
+        picture: Picture,
+        mask: Image.Image,
+        *,
+        polarity: Polarity = "white-hole",
+        strategy: Strategy = "original",
+        scale: int = TRAINING_SCALE,
+    ) -> None:
+        """Copy the picture and cut it into regions; arguments as for `Inpainter`.
+
+        Args:
+            picture: in display orientation.
+            mask: of the same size.
+            polarity: which colour of the mask marks the hole.
+            strategy: which regions the network sees, as in `isnet.strategies`.
+            scale: for `resize`, the picture's shorter side in pixels as the network sees it.
+
+        Raises:
+            InputError: sizes that differ, or a picture or strategy that cannot be handled.
+
+        """
+        hole = hole_from_mask(mask, polarity=polarity)
+        _require_same_size(picture, hole)
+        self._canvas = open_canvas(picture, hole)
+        self._hole = hole
+        self.hole_ratio = float(hole.mean())
+        """Share of the picture that is missing, 0 to 1."""
+        self.regions = find_regions(self._canvas.colours, hole, strategy, scale=scale)
+        """What the network has to fill; nothing where the mask has no hole."""
+
+    def put(self, region: Region, fill: np.ndarray) -> None:
+        """Write a region's fill, float32 (N, 3) in [0, 1] in the order of its hole's pixels.
+
+        A later fill of the same region replaces the earlier one.
+        """
+        left, top, right, bottom = region.box
+        hole = self._hole[top:bottom, left:right]
+        self._canvas.paste(enlarge(region, fill), hole, region.box)
+
+    @property
+    def picture(self) -> Picture:
+        """The picture as it stands: the original, with every fill that was put into it."""
+        return self._canvas.picture
 
 
 class Inpainter:
@@ -31,7 +86,8 @@ class Inpainter:
         """Take a generator, which is put in evaluation mode and moved to the device.
 
         Args:
-            generator: as `build_generator` and `load_generator` return it.
+            generator: as `build_generator` and `load_generator` return it, or an
+                `InferenceGenerator` of it.
             reconstruction: kernel, threshold and number of passes.
             device: where to compute; by default where the generator's parameters are.
 
@@ -48,6 +104,8 @@ class Inpainter:
         mask: Image.Image,
         *,
         polarity: Polarity = "white-hole",
+        strategy: Strategy = "original",
+        scale: int = TRAINING_SCALE,
     ) -> Image.Image:
         """Fill the hole.
 
@@ -55,6 +113,9 @@ class Inpainter:
             image: any mode and size. An EXIF orientation is applied first, and its tag dropped.
             mask: any mode, the image's size in display orientation.
             polarity: which colour of the mask marks the hole.
+            strategy: `original`: the network sees the whole picture; `crop`: windows round the
+                holes, for large pictures; `resize`: the picture at the network's scale.
+            scale: for `resize`, the picture's shorter side in pixels as the network sees it.
 
         Returns:
             the picture in display orientation with its mode, bit depth, alpha and ICC profile.
@@ -63,89 +124,34 @@ class Inpainter:
             pictures with a transparent colour LA and RGBA.
 
         Raises:
-            InputError: mask and image of different sizes, a mode that cannot be handled, or
-                levels of modes I and F outside 0..65535.
+            InputError: mask and image of different sizes, a mode that cannot be handled, an
+                unknown strategy, or levels of modes I and F outside 0..65535.
 
         """
-        picture = _editable(upright(image))
-        hole = hole_from_mask(upright(mask), polarity=polarity)
-        _require_same_size(picture, hole)
-        colours, white = _colours(picture, hole)
-        if hole.any():
-            fill = _in_mode_of(picture, self._reconstruct(colours, hole), white)
-            picture.paste(fill, mask=Image.fromarray(hole))
-        return picture
-
-    @torch.inference_mode()
-    def _reconstruct(self, colours: Tensor, hole: np.ndarray) -> Tensor:
-        """Fill float (3, H, W) in [0, 1] where hole (H, W) bool says; on the CPU again."""
-        valid = torch.from_numpy(~hole)[None, None].to(self.device)
-        config = self.reconstruction
-        result = reconstruct(
-            self.generator,
-            colours[None].to(self.device),
-            valid,
-            kernel_size=config.kernel_size,
-            threshold=config.threshold,
-            max_passes=config.max_passes,
+        task = InpaintingTask(
+            upright(image), upright(mask), polarity=polarity, strategy=strategy, scale=scale
         )
-        return result.image[0].cpu()
+        for region, fill in zip(task.regions, self.fill(task.regions), strict=True):
+            task.put(region, fill)
+        assert isinstance(task.picture, Image.Image)
+        return task.picture
+
+    def fill(self, regions: Sequence[Region]) -> list[np.ndarray]:
+        """Fill regions one by one: for each, float32 (N, 3) in [0, 1], as `InpaintingTask.put`."""
+        return [self._reconstruct(region) for region in regions]
+
+    def _reconstruct(self, region: Region) -> np.ndarray:
+        progress = Progress(region.colours, region.hole, self.reconstruction, device=self.device)
+        while not progress.finished:
+            advance(self.generator, [progress])
+        return progress.fill()
 
 
-def _require_same_size(image: Image.Image, hole: np.ndarray) -> None:
+def _require_same_size(picture: Picture, hole: np.ndarray) -> None:
     height, width = hole.shape
-    if image.size != (width, height):
+    if size_of(picture) != (width, height):
+        across, down = size_of(picture)
         raise InputError(
-            f"the mask is {width}x{height}, the image {image.width}x{image.height} in display "
+            f"the mask is {width}x{height}, the image {across}x{down} in display "
             "orientation; give a mask of the image's size"
         )
-
-
-def _editable(image: Image.Image) -> Image.Image:
-    """Copy a picture into a mode in which a new colour can be pasted without loss.
-
-    A palette has no entry for a new colour, and a new colour may be the one that means transparent.
-    """
-    if image.mode in ("P", "PA"):
-        return image.convert("RGBA" if image.has_transparency_data else "RGB")
-    if "transparency" in image.info and image.mode in ("1", "L", "RGB"):
-        return image.convert("RGBA" if image.mode == "RGB" else "LA")
-    if not (image.mode in _PLAIN or image.mode in _STRAIGHT_ALPHA or is_deep(image.mode)):
-        raise InputError(f"image mode {image.mode} cannot be inpainted; convert the picture to RGB")
-    return image.copy()
-
-
-def _colours(image: Image.Image, hole: np.ndarray) -> tuple[Tensor, float]:
-    """Return float (3, H, W) in [0, 1] at full depth, and the level that means white.
-
-    Deep grey is judged without the hole: what lies there must not even choose the scale.
-    """
-    if not is_deep(image.mode):
-        return to_tensor(to_rgb(image)), 255.0
-    levels = np.where(hole, 0, np.asarray(image)).astype(np.float64)
-    white = full_scale(image.mode, levels)
-    grey = torch.from_numpy((levels / white).astype(np.float32))
-    return grey.expand(3, -1, -1), white
-
-
-def _in_mode_of(image: Image.Image, filled: Tensor, white: float) -> Image.Image:
-    """Turn float (3, H, W) in [0, 1] into a picture of the mode of `image`, with its alpha."""
-    if is_deep(image.mode):
-        return _deep_grey(image, filled, white)
-    rgb = Image.fromarray(to_uint8(filled))
-    straight = _STRAIGHT_ALPHA.get(image.mode)
-    if straight is None:
-        return rgb.convert(image.mode, dither=Image.Dither.NONE)
-    layered = rgb.convert(straight)
-    layered.putalpha(image.getchannel(image.getbands()[-1]))
-    return layered.convert(image.mode)
-
-
-def _deep_grey(image: Image.Image, filled: Tensor, white: float) -> Image.Image:
-    """Turn float (3, H, W) in [0, 1] into grey (ITU-R 601, as Pillow) of mode I, I;16 or F."""
-    red, green, blue = filled.double().clamp(0, 1).numpy()
-    levels = (0.299 * red + 0.587 * green + 0.114 * blue) * white
-    if image.mode != "F":
-        levels = np.rint(levels)
-    pixels = levels.astype(np.asarray(image).dtype)
-    return Image.frombytes(image.mode, image.size, pixels.tobytes())

@@ -1,0 +1,71 @@
+"""A generator made fast for inference: the same network, another arrangement of its numbers."""
+
+from __future__ import annotations
+
+import copy
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+
+Precision = Literal["auto", "fp32", "bf16"]
+
+
+class InferenceGenerator(nn.Module):
+    """A copy of a generator with its spectral norm folded into the weights, channels last."""
+
+    def __init__(
+        self,
+        generator: nn.Module,
+        *,
+        device: torch.device | str = "cpu",
+        precision: Precision = "auto",
+    ) -> None:
+        """Copy a generator.
+
+        Args:
+            generator: as `build_generator` and `load_generator` return it; left alone.
+            device: where to compute.
+            precision: fp32; bf16; or auto, which is bf16 where the device computes in it.
+
+        """
+        super().__init__()
+        self.device = torch.device(device)
+        if precision == "auto":
+            precision = "bf16" if has_bf16(self.device) else "fp32"
+        self.precision = precision
+        self._dtype = torch.bfloat16 if precision == "bf16" else torch.float32
+        network = folded(generator).to(self.device, self._dtype)
+        self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.eval()
+
+    def forward(self, corrupted: Tensor) -> Tensor:
+        """Predict: float (B, 3, H, W) in [0, 1] -> float32 of the same shape."""
+        image = corrupted.to(self._dtype, memory_format=torch.channels_last)
+        prediction: Tensor = self.network(image)
+        return prediction.float()
+
+
+def folded(generator: nn.Module) -> nn.Module:
+    """Copy a generator in eval mode; its convolutions hold their normalised weights as they are.
+
+    Spectral norm divides each weight by its largest singular value, in every pass anew.
+    """
+    network = copy.deepcopy(generator).eval()
+    for module in network.modules():
+        if parametrize.is_parametrized(module, "weight"):
+            parametrize.remove_parametrizations(module, "weight", leave_parametrized=True)
+    for parameter in network.parameters():
+        parameter.requires_grad_(False)
+    return network
+
+
+def has_bf16(device: torch.device) -> bool:
+    """Whether a device computes in bfloat16 itself, instead of imitating it."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    if device.type != "cpu":
+        return False
+    capabilities = torch.cpu.get_capabilities()
+    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
