@@ -53,12 +53,32 @@ def folded(generator: nn.Module) -> nn.Module:
     Spectral norm divides each weight by its largest singular value, in every pass anew.
     """
     network = copy.deepcopy(generator).eval()
-    for module in network.modules():
-        if parametrize.is_parametrized(module, "weight"):
-            parametrize.remove_parametrizations(module, "weight", leave_parametrized=True)
-    for parameter in network.parameters():
-        parameter.requires_grad_(False)
-    return network
+    for parent in list(network.modules()):
+        for name, child in parent.named_children():
+            if isinstance(child, nn.Conv2d) and parametrize.is_parametrized(child, "weight"):
+                setattr(parent, name, _plain(child))
+    return network.requires_grad_(False)
+
+
+def _plain(conv: nn.Conv2d) -> nn.Conv2d:
+    """Make an ordinary convolution of one with a parametrised weight.
+
+    `remove_parametrizations` would change the convolution's class, which the original shares.
+    """
+    plain = nn.utils.skip_init(
+        nn.Conv2d,
+        conv.in_channels,
+        conv.out_channels,
+        conv.kernel_size,
+        stride=conv.stride,
+        padding=conv.padding,
+        dilation=conv.dilation,
+        groups=conv.groups,
+        bias=conv.bias is not None,
+    )
+    plain.weight = nn.Parameter(conv.weight.detach().clone())
+    plain.bias = conv.bias
+    return plain
 
 
 def has_bf16(device: torch.device) -> bool:
