@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import posixpath
 import re
 from collections.abc import Mapping
@@ -11,15 +10,15 @@ from dataclasses import asdict, dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from isnet.config import InputError, LossConfig
 from pipelines.evaluation.classical import CLASSICAL
 from pipelines.evaluation.config import EvaluateConfig
-from pipelines.evaluation.model import UNTRAINED, Model, load_model
+from pipelines.evaluation.model import UNTRAINED, load_model
 from pipelines.evaluation.outcome import Candidate
+from pipelines.models import Model, fingerprint
 from pipelines.storage import absolute, is_uri, printable
 from pipelines.tracking.registry import is_registered
 
@@ -151,12 +150,3 @@ def _facts(about: Mapping[str, Any]) -> dict[str, str]:
             )
     facts["steps"] = run.get("steps")
     return {name: str(value) for name, value in facts.items() if value}
-
-
-def fingerprint(network: nn.Module) -> str:
-    """Hash a network's weights: 12 hexadecimal digits, alike wherever a copy lies."""
-    digest = hashlib.sha256()
-    for name, tensor in sorted(network.state_dict().items()):
-        digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}\n".encode())
-        digest.update(np.ascontiguousarray(tensor.detach().cpu().numpy()).data)
-    return digest.hexdigest()[:12]

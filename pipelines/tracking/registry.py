@@ -105,8 +105,32 @@ def fetch_registered(uri: str, model_uri: str, folder: Path | None = None) -> Pa
     return Path(path)
 
 
+def resolve_registered(uri: str, model_uri: str) -> str:
+    """Say which version an alias or `latest` stands for now: `models:/NAME/VERSION`.
+
+    Raises:
+        InputError: no such model there, or MLflow cannot be reached.
+
+    """
+    uri = resolve_uri(uri)
+    client = connect(uri)
+    from mlflow.exceptions import MlflowException
+
+    try:
+        name, version = _name_and_version(client, model_uri)
+    except MlflowException as error:
+        raise InputError(
+            f"MLflow at {printable(uri)} has no usable {model_uri} ({first_line(error)})"
+        ) from error
+    return f"models:/{name}/{version}"
+
+
 def _storage_location(client: MlflowClient, model_uri: str) -> str:
     """Look up where a model version's files are; MLflow's own way reads its global settings."""
+    return client.get_model_version_download_uri(*_name_and_version(client, model_uri))
+
+
+def _name_and_version(client: MlflowClient, model_uri: str) -> tuple[str, str]:
     match = _MODEL_URI.match(model_uri)
     if match is None:
         raise InputError(f"{model_uri!r} names no registered model; write models:/NAME/VERSION")
@@ -116,7 +140,7 @@ def _storage_location(client: MlflowClient, model_uri: str) -> str:
     elif version is None:
         newest = client.search_model_versions(f"name='{name}'", 1, ["version_number DESC"])
         version = newest[0].version if newest else "1"
-    return client.get_model_version_download_uri(name, version)
+    return name, str(version)
 
 
 def _copy_generator(source: Path, target: Path) -> Path:

@@ -7,8 +7,9 @@ import sys
 import pytest
 
 from isnet.config import InputError
-from pipelines.evaluation.candidates import find_entrants, fingerprint, named_locations
+from pipelines.evaluation.candidates import find_entrants, named_locations
 from pipelines.evaluation.config import EvaluateConfig
+from pipelines.models import fingerprint
 from tests.pipelines.evaluation.checkpoints import FACTS, small_generator, write_checkpoint
 
 

@@ -1,0 +1,78 @@
+"""Generators to be used: from a checkpoint, an authors' file, or the model registry."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from isnet.checkpoint import GENERATOR_FILES, read_about, read_generator
+from isnet.config import GeneratorConfig, InputError
+from pipelines.storage import local_copy, printable
+from pipelines.tracking.registry import fetch_registered, is_registered
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model:
+    """A loaded checkpoint."""
+
+    location: str
+    """Where it came from, fit to be printed."""
+    generator: nn.Module
+    """In eval mode, on the CPU."""
+    config: GeneratorConfig
+    about: dict[str, Any]
+    """Facts that training kept beside the weights; empty for an authors' file."""
+
+
+def load_checkpoint(location: str, *, tracking_uri: str) -> Model:
+    """Load a checkpoint.
+
+    Args:
+        location: a checkpoint directory of ours or an authors' .pth file, as a local path or a
+            URI; or a registered model.
+        tracking_uri: where registered models are looked up, as `resolve_uri` made it.
+
+    Raises:
+        InputError: nothing there, or no checkpoint.
+
+    """
+    with _fetched(location, tracking_uri) as path:
+        generator, config = _read(path, location)
+        about = read_about(path) if path.is_dir() else {}
+    return Model(location=printable(location), generator=generator, config=config, about=about)
+
+
+def fingerprint(network: nn.Module) -> str:
+    """Hash a network's weights: 12 hexadecimal digits, alike wherever a copy lies."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(network.state_dict().items()):
+        digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}\n".encode())
+        digest.update(np.ascontiguousarray(tensor.detach().cpu().numpy()).data)
+    return digest.hexdigest()[:12]
+
+
+@contextmanager
+def _fetched(location: str, tracking_uri: str) -> Iterator[Path]:
+    """Give a checkpoint of any kind under a local path."""
+    if is_registered(location):
+        with tempfile.TemporaryDirectory(prefix="isnet-") as folder:
+            yield fetch_registered(tracking_uri, location, Path(folder))
+    else:
+        with local_copy(location, GENERATOR_FILES) as path:
+            yield path
+
+
+def _read(path: Path, location: str) -> tuple[nn.Module, GeneratorConfig]:
+    try:
+        return read_generator(path)
+    except OSError as error:  # no permission, mostly
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise InputError(f"{printable(location)} cannot be read ({reason})") from error
