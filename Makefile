@@ -71,6 +71,12 @@ demo: setup  ## Prepare the sample photographs, train on them, show what was lea
 	@echo 'Your photographs:   $(BIN)/python pipelines/prepare.py --photos FOLDER --output data/mine'
 	@echo '                    $(BIN)/python pipelines/train.py places2 --data data/mine --name mine'
 
+# The demo's checkpoint, trained first where there is none.
+.PHONY: serve
+serve: setup  ## Serve the demo's model: an endpoint, and a page to paint holes on
+	@[ -d runs/demo/model ] || $(MAKE) demo
+	$(BIN)/python pipelines/serve.py --checkpoint runs/demo/model
+
 .PHONY: lint
 lint: setup  ## Check style and format (ruff)
 	$(BIN)/ruff check .

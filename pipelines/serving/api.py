@@ -1,0 +1,157 @@
+"""The endpoint's routes. They need no Ray: whoever fills the regions is given."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse, Response, StreamingResponse
+from starlette.exceptions import HTTPException
+
+from isnet.images import FORMATS
+from pipelines.serving.admission import Admission
+from pipelines.serving.auth import Gatekeeper
+from pipelines.serving.body import read_submission
+from pipelines.serving.config import EndpointSettings
+from pipelines.serving.errors import ApiError
+from pipelines.serving.events import EventStream, Item
+from pipelines.serving.metrics import IngressMetrics
+from pipelines.serving.pages import add_pages
+from pipelines.serving.regions import Solver
+from pipelines.serving.schema import EVENTS, INPAINT, MODEL, READY, STREAM, describe_schema
+from pipelines.serving.service import Answer, InpaintingService
+from pipelines.serving.watching import Watch
+
+_READY_SECONDS = 5.0
+"""A model that does not say who it is within this time is not ready."""
+
+
+def build_api(
+    settings: EndpointSettings, solver: Solver, *, tokens: tuple[str, ...], metrics: IngressMetrics
+) -> FastAPI:
+    """Build the endpoint as an ASGI application.
+
+    Args:
+        settings: limits and defaults.
+        solver: fills regions.
+        tokens: who may use it; nobody is asked for a token where there are none.
+        metrics: what is counted.
+
+    """
+    endpoint = _Endpoint(settings, solver, tokens, metrics)
+    api = FastAPI(
+        title="ISNet inpainting",
+        description=describe_schema(bool(tokens)),
+        version="1",
+        docs_url=None,
+        redoc_url=None,
+    )
+    api.add_middleware(Watch, metrics=metrics)
+    api.add_exception_handler(ApiError, endpoint.refuse)
+    api.add_exception_handler(HTTPException, endpoint.refuse_route)
+    api.add_api_route("/v1/inpaint", endpoint.inpaint, methods=["POST"], **INPAINT)
+    api.add_api_route("/v1/inpaint/stream", endpoint.stream, methods=["POST"], **STREAM)
+    api.add_api_route("/v1/model", endpoint.model, methods=["GET"], **MODEL)
+    api.add_api_route("/healthz", endpoint.alive, methods=["GET"], summary="Whether it is alive")
+    api.add_api_route("/readyz", endpoint.ready, methods=["GET"], **READY)
+    add_pages(api)
+    return api
+
+
+class _Endpoint:
+    """The handlers of one ingress replica."""
+
+    def __init__(
+        self,
+        settings: EndpointSettings,
+        solver: Solver,
+        tokens: tuple[str, ...],
+        metrics: IngressMetrics,
+    ) -> None:
+        self._settings = settings
+        self._service = InpaintingService(settings, solver)
+        self._gatekeeper = Gatekeeper(tokens)
+        self._metrics = metrics
+        self._admission = Admission(
+            most=settings.max_requests,
+            most_per_client=settings.max_requests_per_client,
+            metrics=metrics,
+        )
+
+    async def inpaint(self, request: Request) -> Response:
+        """Fill the hole of a picture; the answer is the picture as it came, without the hole."""
+        with self._admission.enter(self._gatekeeper.client(request)):
+            submission = await read_submission(request, max_bytes=self._settings.max_bytes)
+            answer = await self._service.inpaint(submission)
+        return Response(
+            answer.encoded.data, media_type=answer.encoded.media_type, headers=_headers(answer)
+        )
+
+    async def stream(self, request: Request) -> Response:
+        """Fill the hole of a picture, and show it after each pass, as server-sent events."""
+        events = await EventStream(self._items(request)).begin()
+        return StreamingResponse(events, media_type=EVENTS, headers={"Cache-Control": "no-store"})
+
+    async def _items(self, request: Request) -> AsyncGenerator[Item]:
+        with self._admission.enter(self._gatekeeper.client(request)):
+            submission = await read_submission(request, max_bytes=self._settings.max_bytes)
+            async for item in self._service.passes(submission):
+                yield item
+
+    async def model(self, request: Request) -> dict[str, Any]:
+        """Say which model fills, how, and within which limits."""
+        self._gatekeeper.client(request)
+        described = await self._described()
+        settings = self._settings
+        return {
+            **described,
+            "reconstruction": {
+                "kernel_size": settings.kernel_size,
+                "threshold": settings.threshold,
+                "max_passes": settings.max_passes,
+            },
+            "limits": {**self._service.limits(), "formats": list(FORMATS)},
+        }
+
+    async def alive(self) -> dict[str, str]:
+        """Answer, which is all that this says."""
+        return {"status": "alive"}
+
+    async def ready(self) -> dict[str, str]:
+        """Say that a model is loaded."""
+        return {"status": "ready", "model_version": (await self._described())["version"]}
+
+    async def _described(self) -> dict[str, Any]:
+        try:
+            async with asyncio.timeout(_READY_SECONDS):
+                return await self._service.solver.describe()
+        except TimeoutError as error:
+            raise ApiError(
+                503, "unavailable", "no model replica answers yet; try again", retry_after=2
+            ) from error
+
+    async def refuse(self, request: Request, error: Exception) -> Response:
+        """Answer a request that cannot be done."""
+        assert isinstance(error, ApiError)
+        self._metrics.rejected(error.code)
+        return JSONResponse(error.body(), error.status, headers=error.headers())
+
+    async def refuse_route(self, request: Request, error: Exception) -> Response:
+        """Answer a path or method that does not exist in the same form."""
+        assert isinstance(error, HTTPException)
+        code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "refused")
+        body = ApiError(error.status_code, code, f"{error.detail}; see /docs").body()
+        return JSONResponse(body, error.status_code, headers=error.headers)
+
+
+def _headers(answer: Answer) -> dict[str, str]:
+    return {
+        "Cache-Control": "no-store",
+        "X-Passes": str(answer.passes),
+        "X-Hole-Ratio": f"{answer.hole_ratio:.6f}",
+        "X-Model-Version": answer.model_version,
+        "X-Queue-Ms": f"{answer.queue_seconds * 1000:.1f}",
+        "X-Model-Ms": f"{answer.model_seconds * 1000:.1f}",
+    }

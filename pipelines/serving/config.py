@@ -1,0 +1,151 @@
+"""What an endpoint is made from: the model, its limits, and how many replicas it has."""
+
+# No `from __future__ import annotations`: Serve reads the type that `build_app` takes.
+
+import ipaddress
+import os
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from isnet.config import InputError, ReconstructionConfig
+from isnet.inference import Precision
+from isnet.inpainter import TRAINING_SCALE
+from pipelines.machine import cores
+
+TOKEN_VARIABLE = "ISNET_TOKEN"
+"""Environment variable with the token that clients must send."""
+
+
+class EndpointSettings(BaseModel):
+    """What the replicas of an endpoint go by. Another value means new replicas."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True, protected_namespaces=()
+    )
+
+    tracking_uri: str = "sqlite:///mlflow.db"
+    """MLflow server or database in which models:/... are looked up."""
+    precision: Precision = "auto"
+    """fp32, bf16, or auto: bf16 where the device computes in it."""
+    scale: int = Field(TRAINING_SCALE, ge=16)
+    """Shorter side in pixels at which the strategy `resize` solves a picture."""
+    kernel_size: int = 15
+    """Side of the dilation kernel of the reconstruction, odd."""
+    threshold: float = 0.2
+    """Hole ratio under which the reconstruction stops, unless a request says otherwise."""
+    max_passes: int = 11
+    """Most passes of the reconstruction; a request may ask for fewer."""
+    max_batch: int = Field(8, ge=1)
+    """Most regions of one size in a pass."""
+    model_cpus: int = Field(1, ge=1)
+    """Cores (and PyTorch threads) of a model replica."""
+
+    max_bytes: int = Field(32 * 2**20, ge=1024)
+    """Largest body of a request, in bytes."""
+    max_pixels: int = Field(50_000_000, ge=1)
+    """Largest picture, width x height."""
+    max_region_pixels: int = Field(2**21, ge=256)
+    """Most pixels that the network sees at once; bounds its memory."""
+    max_seconds: float = Field(120, gt=0)
+    """Longest time that a request may take."""
+    max_requests: int = Field(64, ge=1)
+    """Most requests inside one ingress replica; more are turned away with 503."""
+    max_requests_per_client: int = Field(32, ge=1)
+    """Most requests of one token, or of one address where no token is needed; more get 429."""
+    tokens_file: str | None = None
+    """File with the tokens that are accepted, one a line, beside the one in ISNET_TOKEN."""
+
+    @model_validator(mode="after")
+    def _check_reconstruction(self) -> "EndpointSettings":
+        self.reconstruction()
+        return self
+
+    def reconstruction(self) -> ReconstructionConfig:
+        """Return what requests start from; `InputError` for settings out of range."""
+        return ReconstructionConfig(
+            kernel_size=self.kernel_size, threshold=self.threshold, max_passes=self.max_passes
+        )
+
+
+class ServeConfig(EndpointSettings):
+    """An endpoint. Every field can be given as `serve run pipelines.serve:build_app name=value`."""
+
+    checkpoint: str
+    """The model: a checkpoint directory, an authors' .pth file, a URI of either, or
+    models:/isnet@champion."""
+    revision: str = ""
+    """Any other text has an alias looked up in the registry again."""
+    model_gpus: float = Field(0, ge=0)
+    """GPUs of a model replica; a fraction shares one."""
+    model_replicas: int = Field(1, ge=1)
+    """Processes that hold the network; the fewest, where they are scaled."""
+    max_model_replicas: int | None = Field(None, ge=1)
+    """Scale the model's replicas with the load, up to this many."""
+    ingress_replicas: int = Field(1, ge=1)
+    """Processes that decode, encode and answer; the fewest, where they are scaled."""
+    max_ingress_replicas: int | None = Field(None, ge=1)
+    """Scale the ingress replicas with the load, up to this many."""
+
+    @model_validator(mode="after")
+    def _check_replicas(self) -> "ServeConfig":
+        for least, most in (
+            ("model_replicas", "max_model_replicas"),
+            ("ingress_replicas", "max_ingress_replicas"),
+        ):
+            ceiling = getattr(self, most)
+            if ceiling is not None and ceiling < getattr(self, least):
+                raise InputError(
+                    f"{most} is {ceiling}, below {least} {getattr(self, least)}; raise it"
+                )
+        return self
+
+    def settings(self) -> EndpointSettings:
+        """Return what the replicas go by."""
+        return EndpointSettings(
+            **{name: getattr(self, name) for name in EndpointSettings.model_fields}
+        )
+
+
+class LocalServeConfig(ServeConfig):
+    """An endpoint on this machine, or on the cluster that `RAY_ADDRESS` names."""
+
+    host: str = "127.0.0.1"
+    """Address to listen on. Any but loopback needs a token in ISNET_TOKEN or --tokens-file."""
+    port: int = Field(8000, ge=1, le=65535)
+    """Port to listen on."""
+    model_cpus: int = Field(default_factory=cores, ge=1)
+    """Cores (and PyTorch threads) of a model replica; by default all of this machine."""
+
+
+def read_tokens(settings: EndpointSettings) -> tuple[str, ...]:
+    """Collect the accepted tokens, none for an open endpoint; `InputError` for a bad file."""
+    tokens = [os.environ.get(TOKEN_VARIABLE, "")]
+    path = settings.tokens_file
+    if path is not None:
+        try:
+            tokens += Path(path).expanduser().read_text().splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(f"tokens_file {path} cannot be read: {error}") from error
+        if not any(token.strip() for token in tokens[1:]):
+            raise InputError(f"tokens_file {path} holds no token; put one on a line")
+    return tuple(token.strip() for token in tokens if token.strip())
+
+
+def require_tokens_unless_loopback(host: str, tokens: tuple[str, ...]) -> None:
+    """Refuse an endpoint that others can reach and that asks for no token."""
+    if not tokens and not is_loopback(host):
+        raise InputError(
+            f"the endpoint would listen on {host}, where others can reach it, without a token; "
+            f"set {TOKEN_VARIABLE} (or tokens_file), or listen on 127.0.0.1"
+        )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach an address."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,93 @@
+"""The model that a replica serves, from its location to a network that is ready to fill."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from isnet.config import InputError, ReconstructionConfig
+from isnet.inference import InferenceGenerator, Precision
+from isnet.progress import Progress, advance
+from pipelines.models import Model, fingerprint, load_checkpoint
+from pipelines.storage import absolute, printable
+from pipelines.tracking.registry import is_registered, resolve_registered
+from pipelines.tracking.server import resolve_uri
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServedModel:
+    """A model that is ready."""
+
+    version: str
+    """Name and fingerprint, ASCII: each answer carries it in a header."""
+    generator: InferenceGenerator
+    description: dict[str, Any]
+    """Version, location, design, size, device and precision, for `/v1/model`."""
+
+
+def load_served(location: str, *, tracking_uri: str, precision: Precision) -> ServedModel:
+    """Load a model on the best device of this process, and make one pass to see that it works.
+
+    Args:
+        location: as for `load_checkpoint`; an alias stands for the version that it names now.
+        tracking_uri: where registered models are looked up.
+        precision: as for `InferenceGenerator`.
+
+    Raises:
+        InputError: no model there, or one whose output is not finite.
+
+    """
+    uri = resolve_uri(tracking_uri)
+    place = resolve_registered(uri, location) if is_registered(location) else absolute(location)
+    model = load_checkpoint(place, tracking_uri=uri)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    generator = InferenceGenerator(model.generator, device=device, precision=precision)
+    _require_finite(generator, location)
+    version = f"{_ascii(_name(place))}:{fingerprint(model.generator)}"
+    return ServedModel(
+        version=version,
+        generator=generator,
+        description=_description(model, generator, version, location),
+    )
+
+
+def _description(
+    model: Model, generator: InferenceGenerator, version: str, location: str
+) -> dict[str, Any]:
+    return {
+        "version": version,
+        "location": printable(location),
+        "design": model.config.design,
+        "blocks": model.config.blocks,
+        "channels": model.config.channels,
+        "parameters": sum(tensor.numel() for tensor in model.generator.parameters()),
+        "device": str(generator.device),
+        "precision": generator.precision,
+    }
+
+
+def _require_finite(generator: InferenceGenerator, location: str) -> None:
+    """Make a pass over a small grey picture; the first one is slower than all later ones."""
+    hole = np.zeros((64, 64), dtype=bool)
+    hole[16:48, 16:48] = True
+    grey = np.full((64, 64, 3), 128, dtype=np.uint8)
+    once = ReconstructionConfig(max_passes=1)
+    progress = Progress(grey, hole, once, device=generator.device)
+    advance(generator, [progress])
+    if not np.isfinite(progress.fill()).all():
+        raise InputError(f"the model at {printable(location)} gives pixels that are not finite")
+
+
+def _name(place: str) -> str:
+    """Name a model after its registered version, or the end of its path."""
+    if is_registered(place):
+        return place.removeprefix("models:/")
+    path = printable(place).partition("?")[0]
+    return "/".join([part for part in path.split("/") if part][-2:])
+
+
+def _ascii(text: str) -> str:
+    return text.encode("ascii", "replace").decode()

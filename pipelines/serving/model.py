@@ -1,0 +1,124 @@
+"""The deployment that holds the network: regions in, their fills out."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator
+from typing import Any
+
+import torch
+from ray import serve
+
+from isnet.config import InputError, ReconstructionConfig
+from isnet.progress import Progress
+from pipelines.serving.batching import PassBatcher
+from pipelines.serving.config import EndpointSettings
+from pipelines.serving.loading import ServedModel, load_served
+from pipelines.serving.metrics import ModelMetrics
+from pipelines.serving.regions import RegionFill, RegionRequest
+
+_log = logging.getLogger("ray.serve")
+
+
+class InpaintingModel:
+    """One copy of the network, with a queue of regions before it. A `Solver`."""
+
+    def __init__(self, settings: EndpointSettings) -> None:
+        """Prepare for `reconfigure`, which loads the network."""
+        torch.set_num_threads(settings.model_cpus)
+        self._settings = settings
+        self._served: ServedModel | None = None
+        self._error: str | None = None
+        self._batcher = PassBatcher(
+            max_batch=settings.max_batch,
+            max_pixels=settings.max_region_pixels,
+            metrics=ModelMetrics(),
+        )
+
+    async def reconfigure(self, user_config: dict[str, Any]) -> None:
+        """Load a model, and serve it from the next region on.
+
+        Regions that are on their way end with the model they began with. A model that cannot be
+        loaded does not take the endpoint down: the one before goes on, and `describe` says why.
+
+        Args:
+            user_config: `checkpoint`, the model's location. Serve calls this for any change in
+                it, so that another `revision` has an alias looked up again.
+
+        Raises:
+            InputError: the first model cannot be loaded.
+
+        """
+        location = str(user_config["checkpoint"])
+        try:
+            self._served = await asyncio.to_thread(
+                load_served,
+                location,
+                tracking_uri=self._settings.tracking_uri,
+                precision=self._settings.precision,
+            )
+        except InputError as error:
+            if self._served is None:
+                raise
+            self._error = f"{location} was not loaded: {error}"
+            _log.error("%s; serving %s", self._error, self._served.version)
+        else:
+            self._error = None
+            _log.info("serving %s", self._served.version)
+
+    async def solve(self, request: RegionRequest) -> RegionFill:
+        """Fill a region."""
+        async for filled in self._run(request, every_pass=False):
+            return filled
+        raise AssertionError("a region ends with a fill")
+
+    async def passes(self, request: RegionRequest) -> AsyncGenerator[RegionFill]:
+        """Fill a region, and show it after each pass."""
+        async for filled in self._run(request, every_pass=True):
+            yield filled
+
+    async def describe(self) -> dict[str, Any]:
+        """Say which model is served, and why a wanted one is not."""
+        return {**self._loaded().description, "error": self._error}
+
+    def check_health(self) -> None:
+        """Fail where passes are no longer made; Serve then starts another replica."""
+        if not self._batcher.healthy:
+            raise RuntimeError("passes are no longer made")
+
+    async def _run(self, request: RegionRequest, *, every_pass: bool) -> AsyncGenerator[RegionFill]:
+        served = self._loaded()
+        progress = Progress(
+            request.colours,
+            request.hole,
+            self._reconstruction(request),
+            device=served.generator.device,
+        )
+        async for made in self._batcher.run(served.generator, progress, every_pass=every_pass):
+            yield RegionFill(
+                fill=made.fill,
+                passes=made.passes,
+                finished=made.finished,
+                hole_ratio=made.hole_ratio,
+                model_version=served.version,
+                queue_seconds=made.queue_seconds,
+                model_seconds=made.model_seconds,
+            )
+
+    def _loaded(self) -> ServedModel:
+        assert self._served is not None, "Serve calls reconfigure before anything else"
+        return self._served
+
+    def _reconstruction(self, request: RegionRequest) -> ReconstructionConfig:
+        settings = self._settings
+        threshold = settings.threshold if request.threshold is None else request.threshold
+        passes = settings.max_passes if request.passes is None else request.passes
+        return ReconstructionConfig(
+            kernel_size=settings.kernel_size,
+            threshold=threshold,
+            max_passes=min(passes, settings.max_passes),
+        )
+
+
+ModelDeployment = serve.deployment(name="Model")(InpaintingModel)

@@ -1,0 +1,55 @@
+"""What the ingress asks a model replica, and what comes back: regions, without their picture."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegionRequest:
+    """A region to be filled."""
+
+    colours: np.ndarray
+    """(h, w, 3): uint8, or float32 in [0, 1]."""
+    hole: np.ndarray
+    """bool (h, w), True = missing."""
+    passes: int | None
+    """Most passes; None for the endpoint's."""
+    threshold: float | None
+    """Hole ratio under which to stop; None for the endpoint's."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegionFill:
+    """A region after a pass."""
+
+    fill: np.ndarray
+    """float32 (N, 3) in [0, 1]: the pixels of the hole, in row-major order."""
+    passes: int
+    """Passes made so far."""
+    finished: bool
+    """Whether this was the last pass."""
+    hole_ratio: float
+    """Share of the region that a next pass would take for missing."""
+    model_version: str
+    queue_seconds: float
+    """From arriving in the model replica to the first pass."""
+    model_seconds: float
+    """Since the first pass began, passes of others in between included."""
+
+
+class Solver(Protocol):
+    """Whoever fills regions: a model in this process, or replicas of one elsewhere."""
+
+    async def solve(self, request: RegionRequest) -> RegionFill:
+        """Fill a region."""
+
+    def passes(self, request: RegionRequest) -> AsyncGenerator[RegionFill]:
+        """Fill a region, and show it after each pass."""
+
+    async def describe(self) -> dict[str, Any]:
+        """Say which model it is: version, location, design, device and so on."""
