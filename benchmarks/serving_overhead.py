@@ -143,8 +143,8 @@ def report(config: OverheadConfig, seconds: dict[str, list[float]]) -> Report:
         rows=rows,
         figures=seconds,
         notes=[
-            "Differences are medians over pictures of one side less the other on the same picture.",
-            f"{equal:.0f} of {len(seconds['same'])} answers equal the bare model's file, byte by byte.",
+            "Differences are medians over pictures: one side less the other on the same picture.",
+            f"{equal:.0f} of {len(seconds['same'])} answers are the bare model's, byte by byte.",
         ],
     )
 
