@@ -1,0 +1,1 @@
+"""What `pipelines.codec` stands on: containers, metadata, orientation, and the formats' writers."""
