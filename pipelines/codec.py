@@ -22,8 +22,8 @@ from pipelines.coding.reading import deep, explained, opened, shown
 from pipelines.coding.tiff import is_unwritable
 from pipelines.coding.writing import LONGEST_SIDE, MODES, mode_of, plain, write
 
-__all__ = ["CodecError", "Encoded", "Format", "Upload", "encode", "preview", "read_mask"]
-__all__ += ["read_upload"]
+__all__ = ["CodecError", "Encoded", "Format", "Upload", "count_pixels", "encode", "preview"]
+__all__ += ["read_mask", "read_upload"]
 
 Format = Literal["same", "png", "jpeg", "webp", "tiff"]
 
@@ -85,6 +85,12 @@ def read_upload(data: bytes, *, max_pixels: int, name: str = "image") -> Upload:
         if form == "PNG" and is_deep_colour(data):
             return Upload(deep(file, data, metadata.orientation), form, metadata)
         return Upload(shown(file, data, metadata.orientation), form, metadata)
+
+
+def count_pixels(data: bytes, *, max_pixels: int, name: str = "image") -> int:
+    """Read width x height from a picture's header; raises as `read_upload`, and decodes nothing."""
+    with explained(data, max_pixels, name), opened(data, max_pixels) as file:
+        return file.width * file.height
 
 
 def read_mask(data: bytes, *, max_pixels: int) -> Image.Image:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from pydantic import BaseModel, ConfigDict, Field
 
 from isnet.masks import Polarity
 from isnet.strategies import Strategy
-
-OutputFormat = Literal["same", "png", "jpeg", "webp", "tiff"]
+from pipelines.codec import Format
 
 
 class InpaintOptions(BaseModel):
@@ -32,7 +29,7 @@ class InpaintOptions(BaseModel):
     mask_polarity: Polarity = Field(
         "white-hole", description="Which colour of the mask marks the hole."
     )
-    format: OutputFormat = Field(
+    format: Format = Field(
         "same", description="Of the answer; `same` is the picture's own where it can hold it."
     )
     quality: int = Field(95, ge=1, le=100, description="Of lossy formats.")
