@@ -1,0 +1,1 @@
+"""The HTTP endpoint: its deployments, what it takes and answers, and how it is watched."""
