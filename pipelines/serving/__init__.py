@@ -1,1 +1,1 @@
-"""Parts of the endpoint, `pipelines/serve.py`."""
+"""The HTTP endpoint: its deployments, what it takes and answers, and how it is watched."""
