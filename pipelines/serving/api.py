@@ -15,7 +15,7 @@ from pipelines.serving.admission import Admission
 from pipelines.serving.auth import Gatekeeper
 from pipelines.serving.body import read_submission
 from pipelines.serving.config import EndpointSettings
-from pipelines.serving.errors import ApiError
+from pipelines.serving.errors import ApiError, internal_error
 from pipelines.serving.events import EventStream, Item
 from pipelines.serving.metrics import IngressMetrics
 from pipelines.serving.pages import add_pages
@@ -51,6 +51,7 @@ def build_api(
     api.add_middleware(Watch, metrics=metrics)
     api.add_exception_handler(ApiError, endpoint.refuse)
     api.add_exception_handler(HTTPException, endpoint.refuse_route)
+    api.add_exception_handler(Exception, endpoint.fail)
     api.add_api_route("/v1/inpaint", endpoint.inpaint, methods=["POST"], **INPAINT)
     api.add_api_route("/v1/inpaint/stream", endpoint.stream, methods=["POST"], **STREAM)
     api.add_api_route("/v1/model", endpoint.model, methods=["GET"], **MODEL)
@@ -137,6 +138,10 @@ class _Endpoint:
         assert isinstance(error, ApiError)
         self._metrics.rejected(error.code)
         return JSONResponse(error.body(), error.status, headers=error.headers())
+
+    async def fail(self, request: Request, error: Exception) -> Response:
+        """Answer a request that met a bug; the traceback goes to the log all the same."""
+        return JSONResponse(internal_error().body(), 500)
 
     async def refuse_route(self, request: Request, error: Exception) -> Response:
         """Answer a path or method that does not exist in the same form."""

@@ -80,6 +80,11 @@ class ErrorBody(BaseModel):
     error: ErrorDetail
 
 
+def internal_error() -> ApiError:
+    """Say that it is not the client's fault."""
+    return ApiError(500, "internal", "the endpoint failed; its log says why")
+
+
 def from_input_error(error: InputError, limits: dict[str, float]) -> ApiError:
     """Turn a mistake in a picture or an option into an answer; `limits` are settings by name."""
     if not isinstance(error, CodecError):

@@ -7,7 +7,7 @@ import json
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any
 
-from pipelines.serving.errors import ApiError
+from pipelines.serving.errors import ApiError, internal_error
 from pipelines.serving.service import Answer, PassShown, as_data_url
 
 Item = PassShown | Answer
@@ -69,8 +69,7 @@ def _event(item: Item | BaseException) -> bytes:
         return _written("result", _of_answer(item))
     if isinstance(item, ApiError):
         return _written("error", item.body())
-    failure = ApiError(500, "internal", "the endpoint failed; its log says why")
-    return _written("error", failure.body())
+    return _written("error", internal_error().body())
 
 
 def _of_pass(shown: PassShown) -> dict[str, Any]:
