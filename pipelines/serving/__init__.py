@@ -1,0 +1,1 @@
+"""How serve.py works: the HTTP endpoint of a trained model, and its web page."""
