@@ -1,0 +1,30 @@
+/** The ways a file comes into the page: chosen, dropped, pasted. */
+
+/** Call `open` with each file that is chosen in `input`, also with the same one again. */
+export function onChosen(input, open) {
+  input.addEventListener("change", () => {
+    const [file] = input.files;
+    if (file) open(file);
+    input.value = "";
+  });
+}
+
+/** Call `open` with what is dropped or pasted anywhere. */
+export function onDroppedOrPasted(open) {
+  const highlight = (on) => document.body.classList.toggle("dropping", on);
+  addEventListener("dragover", (event) => {
+    event.preventDefault(); // else the browser leaves the page for the file
+    highlight(true);
+  });
+  addEventListener("dragleave", (event) => highlight(event.relatedTarget !== null));
+  addEventListener("drop", (event) => {
+    event.preventDefault();
+    highlight(false);
+    openFirst(event.dataTransfer, open);
+  });
+  addEventListener("paste", (event) => openFirst(event.clipboardData, open));
+}
+
+function openFirst({ files: [file] }, open) {
+  if (file) open(file);
+}
