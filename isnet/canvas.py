@@ -36,16 +36,16 @@ class PILCanvas:
         """
         self.picture = _editable(picture)
         self._white = 255.0
-        self.colours = self._extract(hole)
+        if is_deep(self.picture.mode):
+            # What lies in the hole must not even choose the scale.
+            self._white = full_scale(self.picture.mode, np.asarray(self.picture)[~hole])
 
-    def _extract(self, hole: np.ndarray) -> np.ndarray:
-        """Return uint8 (H, W, 3), or float32 (H, W, 3) in [0, 1] of deep grey."""
+    def colours(self) -> np.ndarray:
+        """Return uint8 (H, W, 3), or float32 (H, W, 3) of deep grey, known pixels in [0, 1]."""
         if not is_deep(self.picture.mode):
             return to_rgb(self.picture)
-        # What lies in the hole must not even choose the scale.
-        levels = np.where(hole, 0, np.asarray(self.picture)).astype(np.float64)
-        self._white = full_scale(self.picture.mode, levels)
-        return np.repeat((levels / self._white).astype(np.float32)[..., None], 3, axis=2)
+        grey = np.asarray(self.picture).astype(np.float32) / self._white
+        return np.broadcast_to(grey[..., None], (*grey.shape, 3))
 
     def paste(self, fill: np.ndarray, hole: np.ndarray, box: Box) -> None:
         """Write float32 (h, w, 3) in [0, 1] where hole (h, w) says, inside a box of that size."""
@@ -79,19 +79,18 @@ class DeepCanvas:
 
     def __init__(self, picture: np.ndarray) -> None:
         """Copy uint16 (H, W, 3 or 4); `InputError` for any other array."""
-        if picture.dtype != np.uint16 or picture.ndim != 3 or picture.shape[2] not in (3, 4):
-            raise InputError(
-                f"an array of {picture.dtype} {picture.shape} is no picture; give uint16 "
-                "(H, W, 3) or (H, W, 4), or a PIL picture"
-            )
+        _require_deep_colour(picture)
         self.picture = picture.copy()
-        self.colours = picture[..., :3].astype(np.float32) / 65535
+
+    def colours(self) -> np.ndarray:
+        """Show uint16 (H, W, 3): the picture's own samples, not a copy."""
+        return self.picture[..., :3]
 
     def paste(self, fill: np.ndarray, hole: np.ndarray, box: Box) -> None:
         """Write float32 (h, w, 3) in [0, 1] where hole (h, w) says, inside a box of that size."""
         left, top, right, bottom = box
-        levels = np.rint(fill.astype(np.float64).clip(0, 1) * 65535).astype(np.uint16)
-        self.picture[top:bottom, left:right, :3][hole] = levels[hole]
+        levels = np.rint(fill[hole].astype(np.float64).clip(0, 1) * 65535)
+        self.picture[top:bottom, left:right, :3][hole] = levels.astype(np.uint16)
 
 
 def open_canvas(picture: Picture, hole: np.ndarray) -> PILCanvas | DeepCanvas:
@@ -102,10 +101,19 @@ def open_canvas(picture: Picture, hole: np.ndarray) -> PILCanvas | DeepCanvas:
 
 
 def size_of(picture: Picture) -> tuple[int, int]:
-    """Width and height of a picture, in pixels."""
+    """Width and height of a picture, in pixels; `InputError` for an array that is none."""
     if isinstance(picture, np.ndarray):
+        _require_deep_colour(picture)
         return picture.shape[1], picture.shape[0]
     return picture.size
+
+
+def _require_deep_colour(picture: np.ndarray) -> None:
+    if picture.dtype != np.uint16 or picture.ndim != 3 or picture.shape[2] not in (3, 4):
+        raise InputError(
+            f"an array of {picture.dtype} {picture.shape} is no picture; give uint16 "
+            "(H, W, 3) or (H, W, 4), or a PIL picture"
+        )
 
 
 def _editable(image: Image.Image) -> Image.Image:

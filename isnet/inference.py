@@ -57,7 +57,7 @@ def folded(generator: nn.Module) -> nn.Module:
         for name, child in parent.named_children():
             if isinstance(child, nn.Conv2d) and parametrize.is_parametrized(child, "weight"):
                 setattr(parent, name, _plain(child))
-    return network.requires_grad_(False)
+    return network.eval().requires_grad_(False)
 
 
 def _plain(conv: nn.Conv2d) -> nn.Conv2d:
@@ -82,10 +82,10 @@ def _plain(conv: nn.Conv2d) -> nn.Conv2d:
 
 
 def has_bf16(device: torch.device) -> bool:
-    """Whether a device computes in bfloat16 itself, instead of imitating it."""
+    """Whether a device is known to compute in bfloat16 itself, instead of imitating it."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    if device.type != "cpu":
+    if device.type != "cpu" or not hasattr(torch.cpu, "get_capabilities"):  # older torch: unknown
         return False
     capabilities = torch.cpu.get_capabilities()
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))

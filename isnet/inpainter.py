@@ -20,6 +20,9 @@ from isnet.strategies import Region, Strategy, enlarge, find_regions
 TRAINING_SCALE = 256
 """Shorter side, in pixels, at which the paper's networks were trained."""
 
+_BAND = 256
+"""Rows that are written at a time: a large fill's steps on the way to its mode take memory."""
+
 
 class InpaintingTask:
     """One picture with a hole: what the network has to fill, and what becomes of it.
@@ -55,7 +58,7 @@ class InpaintingTask:
         self._hole = hole
         self.hole_ratio = float(hole.mean())
         """Share of the picture that is missing, 0 to 1."""
-        self.regions = find_regions(self._canvas.colours, hole, strategy, scale=scale)
+        self.regions = find_regions(self._canvas.colours(), hole, strategy, scale=scale)
         """What the network has to fill; nothing where the mask has no hole."""
 
     def put(self, region: Region, fill: np.ndarray) -> None:
@@ -64,8 +67,13 @@ class InpaintingTask:
         A later fill of the same region replaces the earlier one.
         """
         left, top, right, bottom = region.box
-        hole = self._hole[top:bottom, left:right]
-        self._canvas.paste(enlarge(region, fill), hole, region.box)
+        colours = enlarge(region, fill)
+        for start in range(top, bottom, _BAND):
+            end = min(start + _BAND, bottom)
+            hole = self._hole[start:end, left:right]
+            if hole.any():
+                band = colours[start - top : end - top]
+                self._canvas.paste(band, hole, (left, start, right, end))
 
     @property
     def picture(self) -> Picture:

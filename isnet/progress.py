@@ -36,7 +36,7 @@ class Progress:
             device: where to compute.
 
         """
-        image = torch.from_numpy(np.ascontiguousarray(np.moveaxis(colours, -1, 0))).to(device)
+        image = torch.from_numpy(np.moveaxis(colours, -1, 0).copy()).to(device)
         self.image = image.float() / 255 if image.dtype == torch.uint8 else image.float()
         self.valid = torch.from_numpy(~hole)[None].to(device)
         self.config = config

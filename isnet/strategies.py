@@ -31,6 +31,10 @@ _GRID = 64
 _CONTEXT = 0.5
 """Context on each side of a large hole, as a share of the hole's longer side."""
 
+_STRETCHES = 32
+"""Parts of its longer side between which a picture is cut apart, so that a mask of very many dots
+makes at most about a thousand windows."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Region:
@@ -56,7 +60,8 @@ def find_regions(
     """Cut a picture into the regions to be filled.
 
     Args:
-        colours: (H, W, 3), uint8 or float32 in [0, 1]; what lies in the hole is not looked at.
+        colours: (H, W, 3), uint8, uint16 or float32 in [0, 1]; what lies in the hole is not
+            looked at.
         hole: bool (H, W), True = missing.
         strategy: see the module.
         scale: for `resize`, the picture's shorter side in pixels as the network sees it; a smaller
@@ -66,11 +71,13 @@ def find_regions(
         the regions, from top to bottom; none where nothing is missing.
 
     Raises:
-        InputError: an unknown strategy.
+        InputError: an unknown strategy, or a scale below 1.
 
     """
     if strategy not in get_args(Strategy):
         raise InputError(f"strategy {strategy!r}; choose {', '.join(get_args(Strategy))}")
+    if scale < 1:
+        raise InputError(f"scale is {scale}; it must be at least 1 pixel")
     if not hole.any():
         return []
     height, width = hole.shape
@@ -100,13 +107,13 @@ def enlarge(region: Region, fill: np.ndarray) -> np.ndarray:
     larger = functional.interpolate(
         image, (bottom - top, right - left), mode="bicubic", align_corners=False
     )
-    return larger[0].clamp(0, 1).movedim(0, -1).numpy()
+    return larger[0].clamp_(0, 1).movedim(0, -1).numpy()
 
 
 def _as_float(colours: np.ndarray) -> np.ndarray:
-    """Copy uint8 or float32 colours as float32 in [0, 1]."""
-    if colours.dtype == np.uint8:
-        return colours.astype(np.float32) / 255
+    """Copy colours of any depth as float32 in [0, 1]."""
+    if colours.dtype in (np.uint8, np.uint16):
+        return colours / np.float32(np.iinfo(colours.dtype).max)
     return colours.astype(np.float32)
 
 
@@ -115,6 +122,8 @@ def _cut(colours: np.ndarray, hole: np.ndarray, box: Box) -> Region:
     inside = hole[top:bottom, left:right].copy()
     seen = colours[top:bottom, left:right].copy()
     seen[inside] = 0
+    if seen.dtype == np.uint16:
+        seen = _as_float(seen)
     return Region(box=box, colours=seen, hole=inside)
 
 
@@ -128,11 +137,16 @@ def _reduced(region: Region, scale: int) -> Region:
     factor = scale / min(height, width)
     if factor >= 1:
         return region
-    size = _fitting(height, factor), _fitting(width, factor)
-    missing = torch.from_numpy(region.hole)[None].float()
-    hole = (functional.adaptive_max_pool2d(missing, size)[0] > 0).numpy()
-    image = torch.from_numpy(_as_float(region.colours)).movedim(-1, 0)
-    averaged = functional.adaptive_avg_pool2d(image, size).movedim(0, -1).numpy()
+    rows = _starts(height, _fitting(height, factor))
+    columns = _starts(width, _fitting(width, factor))
+    hole = np.logical_or.reduceat(region.hole, rows, axis=0)
+    hole = np.logical_or.reduceat(hole, columns, axis=1)
+    # Summed as they are: a large picture's colours as floats would be four times its size.
+    sums = np.add.reduceat(region.colours, rows, axis=0, dtype=np.float32)
+    sums = np.add.reduceat(sums, columns, axis=1)
+    pixels = np.outer(np.diff(rows, append=height), np.diff(columns, append=width))
+    white = 255 if region.colours.dtype == np.uint8 else 1
+    averaged = sums / (white * pixels)[..., None].astype(np.float32)
     averaged[hole] = 0
     return Region(box=region.box, colours=averaged, hole=hole)
 
@@ -142,10 +156,16 @@ def _fitting(side: int, factor: float) -> int:
     return min(max(round(side * factor / SIZE_MULTIPLE), 1) * SIZE_MULTIPLE, side)
 
 
+def _starts(side: int, parts: int) -> np.ndarray:
+    """Cut a side into equal parts and find the first pixel whose middle lies in each."""
+    return (2 * side * np.arange(parts) + parts - 1) // (2 * parts)
+
+
 def find_windows(hole: np.ndarray) -> list[Box]:
-    """Lay windows round the holes of a mask (H, W): disjoint, and every hole inside one."""
+    """Lay windows round a mask's holes (H, W), one at least: disjoint, every hole inside one."""
     height, width = hole.shape
-    holes = list(_clusters(hole, (0, 0, width, height)))
+    gap = max(2 * MARGIN + _GRID, max(height, width) // _STRETCHES)
+    holes = list(_clusters(hole, (0, 0, width, height), gap))
     while True:
         windows = [_window(box, width, height) for box in holes]
         groups = _overlapping(windows)
@@ -154,12 +174,12 @@ def find_windows(hole: np.ndarray) -> list[Box]:
         holes = [_around([holes[index] for index in group]) for group in groups]
 
 
-def _clusters(hole: np.ndarray, box: Box) -> Iterator[Box]:
-    """Boxes of the holes inside a box, cut apart where a whole band between them is known."""
+def _clusters(hole: np.ndarray, box: Box, gap: int) -> Iterator[Box]:
+    """Boxes of the holes inside a box, cut apart at whole bands of more than `gap` known pixels."""
     left, top, right, bottom = box
     inside = hole[top:bottom, left:right]
-    rows = _runs(np.any(inside, axis=1))
-    columns = _runs(np.any(inside, axis=0))
+    rows = _runs(np.any(inside, axis=1), gap)
+    columns = _runs(np.any(inside, axis=0), gap)
     if len(rows) == 1 and len(columns) == 1:
         (y0, y1), (x0, x1) = rows[0], columns[0]
         yield left + x0, top + y0, left + x1, top + y1
@@ -168,15 +188,15 @@ def _clusters(hole: np.ndarray, box: Box) -> Iterator[Box]:
         for x0, x1 in columns:
             part = (left + x0, top + y0, left + x1, top + y1)
             if hole[part[1] : part[3], part[0] : part[2]].any():
-                yield from _clusters(hole, part)
+                yield from _clusters(hole, part, gap)
 
 
-def _runs(missing: np.ndarray) -> list[tuple[int, int]]:
-    """Stretches of a line that hold missing pixels, with room for two windows' margins between."""
+def _runs(missing: np.ndarray, gap: int) -> list[tuple[int, int]]:
+    """Stretches of a line that hold missing pixels, further than `gap` from each other."""
     places = np.flatnonzero(missing)
     if len(places) == 0:
         return []
-    breaks = np.flatnonzero(np.diff(places) > 2 * MARGIN + _GRID)
+    breaks = np.flatnonzero(np.diff(places) > gap)
     starts = places[np.r_[0, breaks + 1]]
     ends = places[np.r_[breaks, len(places) - 1]] + 1
     return list(zip(starts.tolist(), ends.tolist(), strict=True))

@@ -1,4 +1,4 @@
-"""The package of pretrained weights, read the tests' own way, and LPIPS made from it."""
+"""The package of pretrained weights, read the tests' own way, LPIPS made from it, an inpainter."""
 
 from __future__ import annotations
 
@@ -10,8 +10,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
+from isnet.config import ReconstructionConfig
+from isnet.inpainter import Inpainter
 from isnet.lpips import Lpips, build_lpips
+from isnet.network import build_generator
 
 
 class _Reader(pickle.Unpickler):
@@ -50,3 +54,11 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def lpips(request: pytest.FixtureRequest, package_arrays: object, cache: Path) -> Lpips:
     """LPIPS on each of its backbones."""
     return build_lpips(request.param)
+
+
+@pytest.fixture(scope="module")
+def inpainter() -> Inpainter:
+    """Return a small untrained network of the real design."""
+    torch.manual_seed(0)
+    generator = build_generator(channels=2, blocks=1)
+    return Inpainter(generator, reconstruction=ReconstructionConfig(max_passes=2))

@@ -1,0 +1,141 @@
+"""The generator made fast: the same numbers in fp32, near ones in bf16, the original untouched."""
+
+from __future__ import annotations
+
+import copy
+from typing import get_args
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn.utils import parametrize
+
+from isnet.config import Design, ReconstructionConfig
+from isnet.inference import InferenceGenerator, Precision, folded, has_bf16
+from isnet.inpainter import Inpainter
+from isnet.network import build_generator
+from tests.isnet.small_pictures import as_mask, noise, square_hole
+
+DESIGNS = get_args(Design)
+ONE_LEVEL = 1 / 255
+BF16_TOLERANCE = {"isnet": ONE_LEVEL, "base": ONE_LEVEL, "base_ff": ONE_LEVEL, "unet_like": 0.02}
+"""Of a prediction in [0, 1]. bfloat16 has 8 bits; without spectral norm, errors grow on the way."""
+
+
+def small(design: Design = "isnet") -> nn.Module:
+    """Return a small untrained network in eval mode."""
+    torch.manual_seed(0)
+    return build_generator(design, channels=4, blocks=2).eval()
+
+
+def image() -> torch.Tensor:
+    """Return a batch of two that needs no padding."""
+    return torch.rand(2, 3, 48, 32, generator=torch.Generator().manual_seed(1))
+
+
+def parametrised(module: nn.Module) -> list[str]:
+    """Name the modules whose weight is computed anew in every pass."""
+    return [name for name, part in module.named_modules() if parametrize.is_parametrized(part)]
+
+
+@pytest.mark.parametrize("design", DESIGNS)
+@torch.no_grad()
+def test_fp32_equals_the_generator(design: Design) -> None:
+    generator = small(design)
+    result = InferenceGenerator(generator, precision="fp32")(image())
+    torch.testing.assert_close(result, generator(image()), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("design", DESIGNS)
+@torch.no_grad()
+def test_bf16_is_near_and_returns_float32(design: Design) -> None:
+    generator = small(design)
+    result = InferenceGenerator(generator, precision="bf16")(image())
+    assert result.dtype == torch.float32
+    torch.testing.assert_close(result, generator(image()), rtol=0, atol=BF16_TOLERANCE[design])
+
+
+@pytest.mark.parametrize("design", DESIGNS)
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_weights_are_plain_fixed_and_channels_last(design: Design, precision: Precision) -> None:
+    fast = InferenceGenerator(small(design), precision=precision)
+    assert parametrised(fast) == []
+    assert not any(module.training for module in fast.modules())
+    assert list(fast.buffers()) == []
+    for parameter in fast.parameters():
+        assert not parameter.requires_grad
+        assert parameter.dtype == (torch.bfloat16 if precision == "bf16" else torch.float32)
+        if parameter.ndim == 4:
+            assert parameter.is_contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize("design", DESIGNS)
+def test_the_generator_is_left_as_it_was(design: Design) -> None:
+    generator = small(design).train()
+    state, names = copy.deepcopy(generator.state_dict()), parametrised(generator)
+    parameters = list(generator.parameters())
+    InferenceGenerator(generator, precision="bf16")
+    assert parametrised(generator) == names
+    assert bool(names) == (design != "unet_like")
+    assert all(module.training for module in generator.modules())
+    assert state.keys() == generator.state_dict().keys()
+    assert all(torch.equal(state[name], now) for name, now in generator.state_dict().items())
+    assert all(
+        now is before and now.requires_grad and now.dtype == torch.float32
+        for now, before in zip(generator.parameters(), parameters, strict=True)
+    )
+    generator(image()).mean().backward()
+
+
+@torch.no_grad()
+def test_folding_twice_and_folding_the_folded_change_nothing() -> None:
+    generator = small()
+    once, twice = folded(generator), folded(folded(generator))
+    assert not any(module.training for module in once.modules())
+    assert torch.equal(once(image()), twice(image()))
+    assert torch.equal(once(image()), folded(generator)(image()))
+
+
+@pytest.mark.parametrize("native", [True, False])
+def test_auto_is_bf16_where_the_device_computes_in_it(
+    monkeypatch: pytest.MonkeyPatch, native: bool
+) -> None:
+    monkeypatch.setattr("isnet.inference.has_bf16", lambda device: native)
+    fast = InferenceGenerator(small(), precision="auto")
+    assert fast.precision == ("bf16" if native else "fp32")
+    assert InferenceGenerator(small(), precision="fp32").precision == "fp32"
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "expected"),
+    [
+        ({"avx512_bf16": True, "amx_bf16": False}, True),
+        ({"amx_bf16": True}, True),
+        ({"avx2": True, "avx512_bf16": False}, False),
+        ({}, False),
+    ],
+)
+def test_a_cpu_is_asked_for_bf16(
+    monkeypatch: pytest.MonkeyPatch, capabilities: dict[str, bool], expected: bool
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities, raising=False)
+    assert has_bf16(torch.device("cpu")) is expected
+
+
+def test_where_torch_does_not_say_there_is_no_bf16(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
+    assert not has_bf16(torch.device("cpu"))
+    assert not has_bf16(torch.device("meta"))
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_it_works_inside_the_inpainter(precision: Precision) -> None:
+    generator, config = small(), ReconstructionConfig(max_passes=2)
+    picture, hole = noise("RGB"), square_hole()
+    fast = Inpainter(InferenceGenerator(generator, precision=precision), reconstruction=config)
+    slow = Inpainter(generator, reconstruction=config)
+    results = [np.asarray(one(picture, as_mask(hole))).astype(int) for one in (fast, slow)]
+    levels = 1 if precision == "fp32" else 2
+    np.testing.assert_allclose(results[0], results[1], rtol=0, atol=levels)
+    np.testing.assert_array_equal(results[0][~hole], np.asarray(picture)[~hole])
