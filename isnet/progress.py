@@ -11,9 +11,9 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from isnet.config import ReconstructionConfig
+from isnet.config import SIZE_MULTIPLE, ReconstructionConfig
 from isnet.masks import dilate_valid, hole_ratio
-from isnet.reconstruction import Generator, predict
+from isnet.reconstruction import Generator, network_input
 
 
 class Progress:
@@ -47,6 +47,12 @@ class Progress:
         self._hole = ~self.valid[0]
 
     @property
+    def padded_size(self) -> tuple[int, int]:
+        """Height and width that the network sees; images of one such size share passes."""
+        height, width = self.image.shape[1:]
+        return _padded(height), _padded(width)
+
+    @property
     def hole_ratio(self) -> float:
         """Share of pixels that the next pass takes for missing."""
         return float(hole_ratio(self.valid[None]))
@@ -58,20 +64,23 @@ class Progress:
 
 @torch.inference_mode()
 def advance(generator: Generator, images: Sequence[Progress]) -> None:
-    """Make one pass over several unfinished images of one size."""
-    image = torch.stack([progress.image for progress in images])
-    valid = torch.stack([progress.valid for progress in images])
-    composite = torch.where(valid, image, predict(generator, image, valid))
-    ratios = hole_ratio(valid).tolist()
-    for progress, filled, ratio in zip(images, composite, ratios, strict=True):
-        _take(progress, filled, ratio)
+    """Make one pass over several unfinished images of one padded size."""
+    seen = [network_input(progress.image[None], progress.valid[None]) for progress in images]
+    for progress, prediction in zip(images, generator(torch.cat(seen)), strict=True):
+        _take(progress, prediction)
 
 
-def _take(progress: Progress, composite: torch.Tensor, ratio: float) -> None:
+def _take(progress: Progress, prediction: torch.Tensor) -> None:
     """Let one image keep what a pass made of it, and go on or stop."""
-    progress.image = composite
+    height, width = progress.image.shape[1:]
+    inside = prediction[:, :height, :width].to(progress.image.dtype)
+    ratio, config = progress.hole_ratio, progress.config
+    progress.image = torch.where(progress.valid, progress.image, inside)
     progress.passes += 1
-    config = progress.config
     progress.finished = ratio < config.threshold or progress.passes >= config.max_passes
     if not progress.finished:
         progress.valid = dilate_valid(progress.valid[None], config.kernel_size)[0]
+
+
+def _padded(side: int) -> int:
+    return -(-side // SIZE_MULTIPLE) * SIZE_MULTIPLE

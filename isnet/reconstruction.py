@@ -94,7 +94,7 @@ def progressive_passes(
         if len(active) == 0:
             return
         composite = composite.clone()
-        prediction = predict(generator, composite[active], valid[active])
+        prediction = _predict(generator, composite[active], valid[active])
         composite[active] = torch.where(valid[active], composite[active], prediction)
         yield Pass(composite=composite, valid=valid.clone(), active=active, prediction=prediction)
         active = active[hole_ratio(valid[active]) >= config.threshold]
@@ -102,23 +102,18 @@ def progressive_passes(
 
 
 @torch.no_grad()
-def predict(generator: Generator, image: Tensor, valid: Tensor) -> Tensor:
-    """Predict once, from what is known (line 4 of Algorithm 1).
+def _predict(generator: Generator, image: Tensor, valid: Tensor) -> Tensor:
+    """Predict once, from what is known; of the image's size and type."""
+    height, width = image.shape[-2:]
+    prediction = generator(network_input(image, valid))[..., :height, :width]
+    return prediction.to(image.dtype)
 
-    Args:
-        generator: as for `reconstruct`.
-        image: float (B, 3, H, W) in [0, 1]; pixels in the hole may hold anything.
-        valid: bool (B, 1, H, W), True = known.
 
-    Returns:
-        the raw output, of the image's size and type.
-
-    """
+def network_input(image: Tensor, valid: Tensor) -> Tensor:
+    """Return what the network sees: zeros in the hole, reflected to a size that it takes."""
     # Not a product: whatever stands in the hole may be NaN.
     corrupted = torch.where(valid, image, torch.zeros_like(image))
-    height, width = image.shape[-2:]
-    prediction = generator(pad_to_multiple(corrupted, SIZE_MULTIPLE))[..., :height, :width]
-    return prediction.to(image.dtype)
+    return pad_to_multiple(corrupted, SIZE_MULTIPLE)
 
 
 def pad_to_multiple(image: Tensor, multiple: int) -> Tensor:

@@ -43,8 +43,8 @@ class Settings(TypedDict, total=False):
     """Seconds of silence after which a try has failed, 150 by default. The endpoint is silent
     while the model works, so give more than it allows a request."""
     retry_for: float
-    """Seconds after the beginning of a call when no further try may begin, 60 by default; with 0
-    there is one try."""
+    """Seconds after the beginning of a call when no further try may begin, 180 by default; with 0
+    there is one try. A try may fail as late as the endpoint allows one to take: give more."""
 
 
 class _Caller:
@@ -56,7 +56,7 @@ class _Caller:
         *,
         token: str | None = None,
         timeout: float = 150.0,
-        retry_for: float = 60.0,
+        retry_for: float = 180.0,
     ) -> None:
         self._url = httpx.URL(url)
         if self._url.scheme not in ("http", "https") or not self._url.host:

@@ -27,6 +27,9 @@ __all__ += ["read_mask", "read_upload"]
 
 Format = Literal["same", "png", "jpeg", "webp", "tiff"]
 
+PREVIEW_SIDE = 1600
+"""Longest side of a preview, in pixels."""
+
 _CHOICES = ("png", "jpeg", "webp", "tiff")
 
 
@@ -134,10 +137,22 @@ def encode(
 
 
 def preview(result: Image.Image | np.ndarray, *, quality: int = 85) -> bytes:
-    """Encode a picture of any mode, or an array as of `Upload`, as JPEG; alpha is dropped."""
+    """Encode a picture to be looked at: as JPEG, `PREVIEW_SIDE` pixels at most, without alpha.
+
+    Args:
+        result: a picture of any mode, or an array as of `Upload`.
+        quality: 1 to 100.
+
+    """
+    # Every n-th pixel first: of a large picture there is no second copy at full size.
+    step = max(1, max(_size(result)) // (2 * PREVIEW_SIDE))
     if isinstance(result, Image.Image):
-        return encode_jpeg(to_rgb(result), quality=quality)
-    return encode_jpeg((result[..., :3] >> 8).astype(np.uint8), quality=quality)
+        size = max(1, result.width // step), max(1, result.height // step)
+        picture = Image.fromarray(to_rgb(result.resize(size, Image.Resampling.NEAREST)))
+    else:
+        picture = Image.fromarray((result[::step, ::step, :3] >> 8).astype(np.uint8))
+    picture.thumbnail((PREVIEW_SIDE, PREVIEW_SIDE))
+    return encode_jpeg(np.asarray(picture), quality=quality)
 
 
 def _size(pixels: Image.Image | np.ndarray) -> tuple[int, int]:

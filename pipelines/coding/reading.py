@@ -17,6 +17,12 @@ from pipelines.coding.errors import CodecError
 from pipelines.coding.orientation import turned
 from pipelines.coding.png16 import read_deep_colour
 
+_SCAN = b"\xff\xda"
+"""How a scan of a JPEG begins; within its data these bytes cannot follow one another."""
+
+_MOST_SCANS = 100
+"""Progressive files have ten or so. An empty one takes 55 bytes, and a pass over all pixels."""
+
 
 @contextmanager
 def explained(data: bytes, max_pixels: int, name: str) -> Iterator[None]:
@@ -59,6 +65,9 @@ def opened(data: bytes, max_pixels: int) -> Iterator[Image.Image]:
             size = f"{file.width}x{file.height} = {file.width * file.height:,} pixels"
             text = f"{size}; the limit is {max_pixels:,}; send a smaller one"
             raise CodecError("too_many_pixels", text)
+        if file.format in ("JPEG", "MPO") and data.count(_SCAN) > _MOST_SCANS:
+            text = f"a JPEG of more than {_MOST_SCANS} scans; save it again and send that"
+            raise CodecError("undecodable", text)
         if file.format != "MPO" and getattr(file, "is_animated", False):
             raise CodecError("animated", f"has {_frames(file)}; send a single picture")
         yield file

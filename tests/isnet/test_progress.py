@@ -200,3 +200,20 @@ def test_views_of_any_layout_are_taken(generator: nn.Module) -> None:
         for arrays in ((colours, hole), (colours.copy(), hole.copy()))
     ]
     np.testing.assert_array_equal(fills[0], fills[1])
+
+
+def test_images_that_are_padded_to_one_size_share_a_pass(generator: nn.Module) -> None:
+    calls: list[tuple[int, ...]] = []
+    handle = generator.register_forward_hook(lambda _, args, output: calls.append(output.shape))
+    config = ReconstructionConfig(kernel_size=5, max_passes=3)
+    sizes = [(32, 48), (27, 41), (32, 33)]
+    pairs = [(colours_of(*size, seed=3), box_hole(*size, ratio=0.5)) for size in sizes]
+    images = [Progress(*pair, config) for pair in pairs]
+    assert len({progress.padded_size for progress in images}) == 1
+    while not images[0].finished:
+        advance(generator, images)
+    handle.remove()
+    assert calls == [(3, 3, 32, 48)] * 3
+    for progress, pair in zip(images, pairs, strict=True):
+        alone = run(generator, Progress(*pair, config))
+        torch.testing.assert_close(progress.image, alone.image, atol=1e-5, rtol=0)

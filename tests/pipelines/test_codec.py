@@ -10,7 +10,7 @@ from torch import nn
 
 from isnet.inpainter import Inpainter
 from isnet.masks import hole_from_mask
-from pipelines.codec import Encoded, encode, preview, read_mask, read_upload
+from pipelines.codec import PREVIEW_SIDE, Encoded, encode, preview, read_mask, read_upload
 from tests.pipelines.encoded import (
     HEIGHT,
     HOLE,
@@ -188,6 +188,13 @@ def test_first_picture_of_a_phones_jpeg_comes_back() -> None:
 def test_preview_is_a_jpeg(mode: str) -> None:
     shown = opened(preview(picture(mode)))
     assert (shown.format, shown.mode, shown.size) == ("JPEG", "RGB", (WIDTH, HEIGHT))
+
+
+@pytest.mark.parametrize("kind", ["RGB", "I;16", "array"])
+def test_preview_of_a_large_picture_is_small(kind: str) -> None:
+    wide = (4 * PREVIEW_SIDE, 40)
+    large = np.zeros((*wide[::-1], 3), np.uint16) if kind == "array" else Image.new(kind, wide)
+    assert opened(preview(large)).size == (PREVIEW_SIDE, 10)
 
 
 def test_preview_of_16_bits_has_its_colours() -> None:

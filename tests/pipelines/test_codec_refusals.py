@@ -114,6 +114,14 @@ def test_decompression_bomb_is_refused() -> None:
     assert refusal(data, limit=2**40).startswith("too_many_pixels: ")
 
 
+def test_scans_without_end_are_refused_before_they_are_decoded() -> None:
+    buffer = io.BytesIO()
+    Image.new("L", (16, 16)).save(buffer, "JPEG", progressive=True)
+    start, _, rest = buffer.getvalue().rpartition(b"\xff\xda")
+    empty = b"\xff\xda" + rest[:-2]
+    assert "more than 100 scans" in refusal(start + 101 * empty + b"\xff\xd9")
+
+
 @pytest.mark.parametrize("kind", [b"iCCP", b"zTXt"])
 def test_text_and_profile_that_blow_up_are_refused(kind: bytes) -> None:
     bomb = chunk(kind, b"any\0\0" + zlib.compress(bytes(100_000_000)))
