@@ -1,7 +1,8 @@
 """Passes over regions of many requests at once.
 
-Regions of one size share a pass. Between two passes those that are finished leave, and new ones
-join: nobody waits for a batch to fill up, or for the longest of a batch to end.
+Regions of one padded size share a pass. Between two passes those that are finished leave, and new
+ones join: nobody waits for a batch to fill up, or for the longest of a batch to end. Sizes take
+turns, so that a large picture with many passes does not keep small ones waiting for all of them.
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ import numpy as np
 from isnet.progress import Progress, advance
 from isnet.reconstruction import Generator
 from pipelines.serving.metrics import ModelMetrics
+
+_MOST_FAILURES = 3
+"""After so many failed passes in a row the fault is not in the pictures: a GPU may be lost."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,17 +47,19 @@ class _Entry:
     arrived: float
     made: asyncio.Queue[PassMade | BaseException] = field(default_factory=asyncio.Queue)
     started: float | None = None
+    turn: int = 0
+    """When regions of its size were last seen to."""
 
     def joins(self, other: _Entry) -> bool:
         """Whether both fit into one pass."""
         return (
             self.generator is other.generator
-            and self.progress.image.shape == other.progress.image.shape
+            and self.progress.padded_size == other.progress.padded_size
         )
 
 
 class PassBatcher:
-    """Makes passes in a thread, oldest region first, for as long as there are regions."""
+    """Makes passes in a thread: size by size in turn, of each size the oldest regions first."""
 
     def __init__(self, *, max_batch: int, max_pixels: int, metrics: ModelMetrics) -> None:
         """Start idle.
@@ -71,11 +77,14 @@ class PassBatcher:
         self._wake = asyncio.Event()
         self._thread = ThreadPoolExecutor(1, "passes")
         self._worker: asyncio.Task[None] | None = None
+        self._turn = 0
+        self._failures = 0
 
     @property
     def healthy(self) -> bool:
-        """Whether passes are still being made; a mistake in this class would end them."""
-        return self._worker is None or not self._worker.done()
+        """Whether passes are still being made, and not all of the last ones have failed."""
+        working = self._worker is None or not self._worker.done()
+        return working and self._failures < _MOST_FAILURES
 
     async def run(
         self, generator: Generator, progress: Progress, *, every_pass: bool
@@ -110,7 +119,8 @@ class PassBatcher:
         while True:
             await self._wake.wait()
             batch = self._next_batch()
-            self._metrics.waiting.set(sum(entry.started is None for entry in self._entries))
+            idle = [entry for entry in self._entries if entry not in batch]
+            self._metrics.waiting.set(sum(entry.started is None for entry in idle))
             if not batch:
                 self._wake.clear()
                 continue
@@ -119,12 +129,16 @@ class PassBatcher:
             self._hand_out(batch, call)
 
     def _next_batch(self) -> list[_Entry]:
-        """Take the oldest region, and the oldest of those that fit into a pass with it."""
+        """Take the size that has waited longest for a turn, and the oldest regions of it."""
         if not self._entries:
             return []
-        first = self._entries[0]
-        room = max(1, self._max_pixels // first.progress.image[0].numel())
+        first = min(self._entries, key=lambda entry: entry.turn)
         fitting = [entry for entry in self._entries if entry.joins(first)]
+        self._turn += 1
+        for entry in fitting:
+            entry.turn = self._turn
+        height, width = first.progress.padded_size
+        room = max(1, self._max_pixels // (height * width))
         return fitting[: min(room, self._max_batch)]
 
     def _hand_out(
@@ -132,6 +146,7 @@ class PassBatcher:
     ) -> None:
         """Tell those who wait what the pass made of their regions."""
         error = call.exception()
+        self._failures = 0 if error is None else self._failures + 1
         if error is not None:
             for entry in batch:
                 entry.made.put_nowait(error)

@@ -9,6 +9,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pipelines.serving.metrics import IngressMetrics
 
+_GONE = 499
+"""What is counted for a client that left before its answer began, as nginx does."""
+
 _HEADERS = {
     "Content-Security-Policy": "default-src 'self'; img-src 'self' blob: data:; "
     "connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
@@ -31,7 +34,7 @@ class Watch:
             await self._app(scope, receive, send)
             return
         started = time.perf_counter()
-        code = 500
+        code = _GONE
 
         async def watched(message: Message) -> None:
             nonlocal code
@@ -44,6 +47,9 @@ class Watch:
 
         try:
             await self._app(scope, receive, watched)
+        except Exception:
+            code = 500
+            raise
         finally:
             self._metrics.answered(_route(scope), code=code, seconds=time.perf_counter() - started)
 
