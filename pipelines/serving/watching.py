@@ -13,6 +13,7 @@ _GONE = 499
 """What is counted for a client that left before its answer began, as nginx does."""
 
 _HEADERS = {
+    "Cache-Control": "no-cache",  # or old modules may meet a new page
     "Content-Security-Policy": "default-src 'self'; img-src 'self' blob: data:; "
     "connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
     "Referrer-Policy": "no-referrer",

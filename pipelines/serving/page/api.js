@@ -52,7 +52,7 @@ async function callPatiently(path, request, onWait) {
   try {
     return await call(path, request);
   } catch (error) {
-    const busy = error.status === 503 && error.retryAfter !== null && error.retryAfter <= PATIENCE;
+    const busy = [429, 503].includes(error.status) && error.retryAfter !== null && error.retryAfter <= PATIENCE;
     if (!busy) throw error;
     onWait(error.retryAfter);
     await pause(error.retryAfter * 1000, request.signal);

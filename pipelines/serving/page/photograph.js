@@ -60,7 +60,7 @@ async function unshowable(file) {
   if (await isTiff(file)) {
     return new FileError(
       "This browser cannot show TIFF files, so there is nothing to paint on. The API takes them, with a mask of the same size:",
-      `curl -F "image=@${file.name}" -F mask=@mask.png ${new URL("v1/inpaint", document.baseURI)} -o filled.tiff`,
+      `curl -F 'image=@${file.name.replaceAll("'", "'\\''")}' -F mask=@mask.png ${new URL("v1/inpaint", document.baseURI)} -o filled.tiff`,
     );
   }
   if (file.type.startsWith("image/")) {
