@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 
 from starlette.datastructures import MutableHeaders
@@ -15,6 +16,9 @@ _HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
+
+_CLIENT_LEFT = 499
+"""What nginx calls a request whose client did not wait for the answer."""
 
 
 class Watch:
@@ -31,7 +35,7 @@ class Watch:
             await self._app(scope, receive, send)
             return
         started = time.perf_counter()
-        code = 500
+        code = 0
 
         async def watched(message: Message) -> None:
             nonlocal code
@@ -44,8 +48,12 @@ class Watch:
 
         try:
             await self._app(scope, receive, watched)
+        except asyncio.CancelledError:
+            code = code or _CLIENT_LEFT
+            raise
         finally:
-            self._metrics.answered(_route(scope), code=code, seconds=time.perf_counter() - started)
+            seconds = time.perf_counter() - started
+            self._metrics.answered(_route(scope), code=code or 500, seconds=seconds)
 
 
 def _route(scope: Scope) -> str:
