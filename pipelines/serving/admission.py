@@ -64,18 +64,20 @@ class PixelBudget:
         """Allow so many pixels at once; a single picture always fits."""
         self._free = pixels
         self._most = pixels
-        self._changed = asyncio.Condition()
+        self._turn = asyncio.Lock()
+        self._freed = asyncio.Event()
 
     @asynccontextmanager
     async def hold(self, pixels: int) -> AsyncIterator[None]:
         """Hold pixels for as long as a picture of theirs is decoded."""
         wanted = min(pixels, self._most)
-        async with self._changed:
-            await self._changed.wait_for(lambda: self._free >= wanted)
+        async with self._turn:  # first come, first served: small ones do not overtake a large one
+            while self._free < wanted:
+                self._freed.clear()
+                await self._freed.wait()
             self._free -= wanted
         try:
             yield
-        finally:
-            async with self._changed:
-                self._free += wanted
-                self._changed.notify_all()
+        finally:  # without await, so that no further cancellation keeps pixels back
+            self._free += wanted
+            self._freed.set()

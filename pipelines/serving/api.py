@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncIterator
+from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
-from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse, Response, StreamingResponse
+from fastapi import Depends, FastAPI, Request
+from fastapi.responses import JSONResponse, Response
+from fastapi.security import HTTPBearer
 from starlette.exceptions import HTTPException
 
 from isnet.images import FORMATS
 from pipelines.serving.admission import Admission
 from pipelines.serving.auth import Gatekeeper
-from pipelines.serving.body import read_submission
+from pipelines.serving.body import Submission, read_submission
 from pipelines.serving.config import EndpointSettings
-from pipelines.serving.errors import ApiError, internal_error
-from pipelines.serving.events import EventStream, Item
+from pipelines.serving.errors import ApiError, internal
+from pipelines.serving.events import Emit, EventStream
 from pipelines.serving.metrics import IngressMetrics
 from pipelines.serving.pages import add_pages
 from pipelines.serving.regions import Solver
-from pipelines.serving.schema import EVENTS, INPAINT, MODEL, READY, STREAM, describe_schema
+from pipelines.serving.schema import INPAINT, MODEL, READY, STREAM, describe_schema
 from pipelines.serving.service import Answer, InpaintingService
 from pipelines.serving.watching import Watch
 
@@ -41,6 +43,8 @@ def build_api(
 
     """
     endpoint = _Endpoint(settings, solver, tokens, metrics)
+    # Says in the documentation that a token is needed. Who may pass, the gatekeeper says.
+    access = [Depends(HTTPBearer(auto_error=False))] if tokens else []
     api = FastAPI(
         title="ISNet inpainting",
         description=describe_schema(bool(tokens)),
@@ -52,9 +56,12 @@ def build_api(
     api.add_exception_handler(ApiError, endpoint.refuse)
     api.add_exception_handler(HTTPException, endpoint.refuse_route)
     api.add_exception_handler(Exception, endpoint.fail)
-    api.add_api_route("/v1/inpaint", endpoint.inpaint, methods=["POST"], **INPAINT)
-    api.add_api_route("/v1/inpaint/stream", endpoint.stream, methods=["POST"], **STREAM)
-    api.add_api_route("/v1/model", endpoint.model, methods=["GET"], **MODEL)
+    for path, handler, method, described in (
+        ("/v1/inpaint", endpoint.inpaint, "POST", INPAINT),
+        ("/v1/inpaint/stream", endpoint.stream, "POST", STREAM),
+        ("/v1/model", endpoint.model, "GET", MODEL),
+    ):
+        api.add_api_route(path, handler, methods=[method], dependencies=access, **described)
     api.add_api_route("/healthz", endpoint.alive, methods=["GET"], summary="Whether it is alive")
     api.add_api_route("/readyz", endpoint.ready, methods=["GET"], **READY)
     add_pages(api)
@@ -83,8 +90,7 @@ class _Endpoint:
 
     async def inpaint(self, request: Request) -> Response:
         """Fill the hole of a picture; the answer is the picture as it came, without the hole."""
-        with self._admission.enter(self._gatekeeper.client(request)):
-            submission = await read_submission(request, max_bytes=self._settings.max_bytes)
+        async with self._admitted(request) as submission:
             answer = await self._service.inpaint(submission)
         return Response(
             answer.encoded.data, media_type=answer.encoded.media_type, headers=_headers(answer)
@@ -92,14 +98,30 @@ class _Endpoint:
 
     async def stream(self, request: Request) -> Response:
         """Fill the hole of a picture, and show it after each pass, as server-sent events."""
-        events = await EventStream(self._items(request)).begin()
-        return StreamingResponse(events, media_type=EVENTS, headers={"Cache-Control": "no-store"})
 
-    async def _items(self, request: Request) -> AsyncGenerator[Item]:
+        async def follow(emit: Emit) -> None:
+            begun = False
+            try:
+                async with (
+                    self._admitted(request) as submission,
+                    aclosing(self._service.passes(submission)) as items,
+                ):
+                    async for item in items:
+                        begun = True
+                        await emit(item)
+            except ApiError as error:
+                if begun:  # else it becomes an answer of its own, and is counted there
+                    self._metrics.rejected(error.code)
+                raise
+
+        return await EventStream(follow).begin()
+
+    @asynccontextmanager
+    async def _admitted(self, request: Request) -> AsyncIterator[Submission]:
+        """Hold a place for a request and read it; what is done meanwhile has its time, too."""
         with self._admission.enter(self._gatekeeper.client(request)):
-            submission = await read_submission(request, max_bytes=self._settings.max_bytes)
-            async for item in self._service.passes(submission):
-                yield item
+            async with self._service.in_time():
+                yield await read_submission(request, max_bytes=self._settings.max_bytes)
 
     async def model(self, request: Request) -> dict[str, Any]:
         """Say which model fills, how, and within which limits."""
@@ -140,8 +162,8 @@ class _Endpoint:
         return JSONResponse(error.body(), error.status, headers=error.headers())
 
     async def fail(self, request: Request, error: Exception) -> Response:
-        """Answer a request that met a bug; the traceback goes to the log all the same."""
-        return JSONResponse(internal_error().body(), 500)
+        """Answer a request that met a mistake of ours; the server logs it."""
+        return JSONResponse(internal().body(), 500)
 
     async def refuse_route(self, request: Request, error: Exception) -> Response:
         """Answer a path or method that does not exist in the same form."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 
 from starlette.requests import Request
 
-from pipelines.serving.config import TOKEN_VARIABLE
+from pipelines.serving.config import TOKEN_VARIABLE, is_loopback
 from pipelines.serving.errors import ApiError
 
 
@@ -45,14 +46,21 @@ class Gatekeeper:
 
 
 def _require_same_origin(request: Request) -> None:
-    """Let no other site use an endpoint on this machine through its owner's browser."""
+    """Let no other site use an endpoint on this machine through its owner's browser.
+
+    Without tokens only this machine can reach the endpoint, so its own page has a name of this
+    machine. A site whose own name leads here, too (DNS rebinding), is another site.
+    """
     origin = request.headers.get("origin")
-    if origin is not None and origin.partition("://")[2] != request.headers.get("host"):
+    if origin is None:
+        return
+    place = origin.partition("://")[2]
+    name = re.sub(r":\d+$", "", place).strip("[]")
+    if place != request.headers.get("host") or not is_loopback(name):
         raise ApiError(
             403,
             "foreign_origin",
-            f"the page {origin:.100} is not the endpoint's own, and no token is asked for here; "
-            f"set {TOKEN_VARIABLE} to let other sites' pages use it",
+            f"the page {origin:.100} is not the endpoint's own; use the page at /, or a program",
         )
 
 

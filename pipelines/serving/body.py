@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 from collections.abc import AsyncIterator
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 from starlette.datastructures import FormData, Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from pipelines.serving.errors import ApiError, from_validation
 from pipelines.serving.options import InpaintBody, InpaintOptions
@@ -44,7 +45,7 @@ async def read_submission(request: Request, *, max_bytes: int) -> Submission:
         )
     body = await _read(request, max_bytes)
     if kind == "application/json":
-        return _from_json(body)
+        return await asyncio.to_thread(_from_json, body)
     return await _from_form(request.headers, body)
 
 
@@ -54,10 +55,13 @@ async def _read(request: Request, max_bytes: int) -> bytes:
     if declared.isdecimal() and int(declared) > max_bytes:
         raise _too_many_bytes(max_bytes)
     body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > max_bytes:
-            raise _too_many_bytes(max_bytes)
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > max_bytes:
+                raise _too_many_bytes(max_bytes)
+    except ClientDisconnect as error:
+        raise ApiError(400, "bad_request", "the connection broke before the body's end") from error
     return bytes(body)
 
 
@@ -71,6 +75,9 @@ def _too_many_bytes(max_bytes: int) -> ApiError:
 
 
 def _from_json(body: bytes) -> Submission:
+    # Base64 has no commas. Of millions of values, pydantic would find something wrong with each.
+    if body.count(b",") > _MOST_FIELDS:
+        raise ApiError(400, "bad_request", f"more than {_MOST_FIELDS} fields; see /docs for ours")
     try:
         parsed = InpaintBody.model_validate_json(body, strict=True)
     except ValidationError as error:
@@ -98,7 +105,7 @@ async def _from_form(headers: Headers, body: bytes) -> Submission:
         if name in files or name in texts:
             raise ApiError(400, "bad_request", f"{name[:60]!r} is there twice; send it once")
         if name in _FILES:
-            files[name] = await value.read() if isinstance(value, UploadFile) else value.encode()
+            files[name] = await _read_file(name, value)
         elif isinstance(value, UploadFile):
             raise ApiError(422, "invalid_option", f"{name[:60]!r} is a file; send it as text")
         else:
@@ -113,6 +120,12 @@ async def _from_form(headers: Headers, body: bytes) -> Submission:
     return Submission(image=files["image"], mask=files["mask"], options=options)
 
 
+async def _read_file(name: str, value: UploadFile | str) -> bytes:
+    if isinstance(value, str):  # whose bytes were taken for characters
+        raise ApiError(400, "bad_request", f"{name} is text; send it as a file, with a file name")
+    return await value.read()
+
+
 async def _parse_form(headers: Headers, body: bytes) -> FormData:
     async def stream() -> AsyncIterator[bytes]:
         yield body
@@ -124,8 +137,9 @@ async def _parse_form(headers: Headers, body: bytes) -> FormData:
         max_fields=_MOST_FIELDS,
         max_part_size=len(body),
     )
+    parser.spool_max_size = len(body)  # which is in memory already: nothing goes to the disk
     try:
         return await parser.parse()
-    except (MultiPartException, KeyError, UnicodeDecodeError, LookupError) as error:
+    except (MultiPartException, ValueError, LookupError) as error:
         reason = getattr(error, "message", str(error))
         raise ApiError(400, "bad_request", f"not multipart/form-data: {reason}") from error

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Coroutine, Sequence
 from contextlib import aclosing
 from typing import Any, TypeVar
+
+from anyio import create_memory_object_stream
 
 Item = TypeVar("Item")
 
@@ -22,32 +24,33 @@ async def gathered(coroutines: Sequence[Coroutine[Any, Any, Item]]) -> list[Item
 
 async def merged(
     streams: Sequence[AsyncGenerator[Item]], *, at_once: int
-) -> AsyncIterator[tuple[int, Item]]:
+) -> AsyncGenerator[tuple[int, Item]]:
     """Yield what streams yield, as it comes, with each stream's index.
 
     Args:
-        streams: closed when they end, or when this iteration does.
+        streams: closed when they end, or when this iteration does. A stream is not asked for its
+            next item before the last one was taken.
         at_once: how many are read at the same time; the others wait.
 
     """
-    arrived: asyncio.Queue[tuple[int, Item] | None] = asyncio.Queue()
+    sender, receiver = create_memory_object_stream[tuple[int, Item]]()
     places = asyncio.Semaphore(at_once)
 
     async def read(index: int, stream: AsyncGenerator[Item]) -> None:
         async with places, aclosing(stream):
             async for item in stream:
-                arrived.put_nowait((index, item))
+                await sender.send((index, item))
 
     async def read_all() -> None:
-        try:
+        with sender:  # closed at the end, which ends the loop below
             await gathered([read(index, stream) for index, stream in enumerate(streams)])
-        finally:
-            arrived.put_nowait(None)
 
-    reader = asyncio.create_task(read_all())
-    try:
-        while (item := await arrived.get()) is not None:
-            yield item
-        await reader
-    finally:
-        reader.cancel()
+    with sender, receiver:
+        reader = asyncio.create_task(read_all())
+        try:
+            async for arrived in receiver:
+                yield arrived
+            await reader
+        finally:
+            reader.cancel()
+            await asyncio.gather(reader, return_exceptions=True)

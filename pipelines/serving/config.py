@@ -129,7 +129,13 @@ def read_tokens(settings: EndpointSettings) -> tuple[str, ...]:
             raise InputError(f"tokens_file {path} cannot be read: {error}") from error
         if not any(token.strip() for token in tokens[1:]):
             raise InputError(f"tokens_file {path} holds no token; put one on a line")
-    return tuple(token.strip() for token in tokens if token.strip())
+    found = tuple(token.strip() for token in tokens if token.strip())
+    if not all(token.isascii() and token.isprintable() for token in found):
+        raise InputError(
+            f"a token in {TOKEN_VARIABLE} or tokens_file holds characters that not every client "
+            "can send in a header; use letters, digits and punctuation of ASCII"
+        )
+    return found
 
 
 def require_tokens_unless_loopback(host: str, tokens: tuple[str, ...]) -> None:

@@ -12,6 +12,9 @@ from pipelines.codec import CodecError
 
 _CODEC_STATUS = {"too_many_pixels": 413, "unsupported_format": 415}
 
+_MALFORMED = ("missing", "json_invalid", "model_type")
+"""Findings of pydantic about the request as such."""
+
 
 class ApiError(Exception):
     """A request that is refused."""
@@ -80,8 +83,8 @@ class ErrorBody(BaseModel):
     error: ErrorDetail
 
 
-def internal_error() -> ApiError:
-    """Say that it is not the client's fault."""
+def internal() -> ApiError:
+    """Say that the endpoint failed, and not what was asked of it."""
     return ApiError(500, "internal", "the endpoint failed; its log says why")
 
 
@@ -101,9 +104,10 @@ def from_input_error(error: InputError, limits: dict[str, float]) -> ApiError:
 def from_validation(error: ValidationError) -> ApiError:
     """Turn pydantic's findings about options into an answer that names the first of them."""
     first = error.errors(include_url=False)[0]
-    name = ".".join(str(part) for part in first["loc"]) or "body"
+    name = ".".join(str(part) for part in first["loc"])[:60] or "body"
     given = first.get("input")
+    given = given[:60] if isinstance(given, str) else given
     shown = f" (given {given!r:.60})" if isinstance(given, str | int | float | bool) else ""
-    code = "bad_request" if first["type"] in ("missing", "json_invalid") else "invalid_option"
+    code = "bad_request" if first["type"] in _MALFORMED else "invalid_option"
     status = 400 if code == "bad_request" else 422
     return ApiError(status, code, f"{name}: {first['msg']}{shown}")

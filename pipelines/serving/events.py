@@ -4,72 +4,90 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, AsyncIterator
-from typing import Any
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, Self
 
-from pipelines.serving.errors import ApiError, internal_error
+from fastapi.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from pipelines.serving.errors import ApiError, internal
+from pipelines.serving.schema import EVENTS
 from pipelines.serving.service import Answer, PassShown, as_data_url
 
 Item = PassShown | Answer
+Emit = Callable[[Item], Awaitable[None]]
+
+_AHEAD = 2
+"""Items that wait for a client that reads slowly; after that the work waits."""
+
+_log = logging.getLogger("ray.serve")
 
 
-class EventStream:
-    """Items of a generator as events. A task of its own runs the generator.
+class EventStream(StreamingResponse):
+    """What a producer emits, as events. A task of its own runs the producer.
 
-    The generator's time limit and its clean-up belong to one task, while the request's handler
-    waits for the first item and another task sends the others.
+    Its time limit and its clean-up belong to one task, while the request's handler waits for the
+    first item and another task sends the others.
     """
 
-    def __init__(self, items: AsyncGenerator[Item]) -> None:
-        """Start the generator."""
-        self._arrived: asyncio.Queue[Item | BaseException | None] = asyncio.Queue()
-        self._task = asyncio.create_task(self._run(items))
+    def __init__(self, produce: Callable[[Emit], Awaitable[None]]) -> None:
+        """Start the producer."""
+        super().__init__(self._events(), media_type=EVENTS, headers={"Cache-Control": "no-store"})
+        self._arrived: asyncio.Queue[Item | Exception | None] = asyncio.Queue(_AHEAD)
+        self._first: Item | Exception | None = None
+        self._task = asyncio.create_task(self._run(produce))
 
-    async def begin(self) -> AsyncIterator[bytes]:
-        """Wait for the first item; return the events from it on.
+    async def begin(self) -> Self:
+        """Wait for the first item.
 
         Raises:
-            ApiError: what kept the first item from being made.
+            ApiError: what kept it from being made.
 
         """
         try:
-            first = await self._arrived.get()
+            self._first = await self._arrived.get()
         except asyncio.CancelledError:
-            self._task.cancel()
+            await self._stop()
             raise
-        if isinstance(first, BaseException):
-            raise first
-        return self._events(first)
+        if isinstance(self._first, Exception):
+            raise self._first
+        return self
 
-    async def _run(self, items: AsyncGenerator[Item]) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the events; whatever ends that, a client that leaves for one, ends the work."""
         try:
-            async for item in items:
-                self._arrived.put_nowait(item)
-        except Exception as error:
-            self._arrived.put_nowait(error)
+            await super().__call__(scope, receive, send)
+        finally:
+            await self._stop()
+
+    async def _run(self, produce: Callable[[Emit], Awaitable[None]]) -> None:
+        end: Exception | None = None
+        try:
+            await produce(self._arrived.put)
+        except Exception as error:  # noqa: BLE001 (it is told to the client)
             if not isinstance(error, ApiError):
-                raise
-        finally:
-            await items.aclose()
-            self._arrived.put_nowait(None)
+                _log.exception("a stream of passes failed")
+            end = error
+        await self._arrived.put(end)
 
-    async def _events(self, item: Item | BaseException | None) -> AsyncIterator[bytes]:
-        try:
-            while item is not None:
-                yield _event(item)
-                item = await self._arrived.get()
-        finally:
-            self._task.cancel()
+    async def _events(self) -> AsyncIterator[bytes]:
+        item = self._first
+        while item is not None:
+            yield await asyncio.to_thread(_event, item)
+            item = None if isinstance(item, Exception) else await self._arrived.get()
+
+    async def _stop(self) -> None:
+        self._task.cancel()
+        await asyncio.wait([self._task])
 
 
-def _event(item: Item | BaseException) -> bytes:
+def _event(item: Item | Exception) -> bytes:
     if isinstance(item, PassShown):
         return _written("pass", _of_pass(item))
     if isinstance(item, Answer):
         return _written("result", _of_answer(item))
-    if isinstance(item, ApiError):
-        return _written("error", item.body())
-    return _written("error", internal_error().body())
+    return _written("error", (item if isinstance(item, ApiError) else internal()).body())
 
 
 def _of_pass(shown: PassShown) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,7 +47,7 @@ def load_served(location: str, *, tracking_uri: str, precision: Precision) -> Se
     device = "cuda" if torch.cuda.is_available() else "cpu"
     generator = InferenceGenerator(model.generator, device=device, precision=precision)
     _require_finite(generator, location)
-    version = f"{_ascii(_name(place))}:{fingerprint(model.generator)}"
+    version = f"{_plain(_name(place))}:{fingerprint(model.generator)}"
     return ServedModel(
         version=version,
         generator=generator,
@@ -89,5 +90,6 @@ def _name(place: str) -> str:
     return "/".join([part for part in path.split("/") if part][-2:])
 
 
-def _ascii(text: str) -> str:
-    return text.encode("ascii", "replace").decode()
+def _plain(text: str) -> str:
+    """Replace what a header cannot carry."""
+    return re.sub(r"[^!-~]", "?", text)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Any
 
 import torch
@@ -69,14 +70,16 @@ class InpaintingModel:
 
     async def solve(self, request: RegionRequest) -> RegionFill:
         """Fill a region."""
-        async for filled in self._run(request, every_pass=False):
-            return filled
+        async with aclosing(self._run(request, every_pass=False)) as fills:
+            async for filled in fills:
+                return filled
         raise AssertionError("a region ends with a fill")
 
     async def passes(self, request: RegionRequest) -> AsyncGenerator[RegionFill]:
         """Fill a region, and show it after each pass."""
-        async for filled in self._run(request, every_pass=True):
-            yield filled
+        async with aclosing(self._run(request, every_pass=True)) as fills:
+            async for filled in fills:
+                yield filled
 
     async def describe(self) -> dict[str, Any]:
         """Say which model is served, and why a wanted one is not."""
@@ -95,16 +98,18 @@ class InpaintingModel:
             self._reconstruction(request),
             device=served.generator.device,
         )
-        async for made in self._batcher.run(served.generator, progress, every_pass=every_pass):
-            yield RegionFill(
-                fill=made.fill,
-                passes=made.passes,
-                finished=made.finished,
-                hole_ratio=made.hole_ratio,
-                model_version=served.version,
-                queue_seconds=made.queue_seconds,
-                model_seconds=made.model_seconds,
-            )
+        passes = self._batcher.run(served.generator, progress, every_pass=every_pass)
+        async with aclosing(passes):
+            async for made in passes:
+                yield RegionFill(
+                    fill=made.fill,
+                    passes=made.passes,
+                    finished=made.finished,
+                    hole_ratio=made.hole_ratio,
+                    model_version=served.version,
+                    queue_seconds=made.queue_seconds,
+                    model_seconds=made.model_seconds,
+                )
 
     def _loaded(self) -> ServedModel:
         assert self._served is not None, "Serve calls reconfigure before anything else"

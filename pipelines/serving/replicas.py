@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator
 from typing import Any
 
@@ -43,10 +44,14 @@ class ReplicaSolver:
         async for attempt in self._attempts():
             with attempt:
                 stream: Any = self._handle.options(stream=True).passes.remote(request)
-                async for fill in stream:
-                    if fill.passes > shown:
-                        shown = fill.passes
-                        yield fill
+                try:
+                    async for fill in stream:
+                        if fill.passes > shown:
+                            shown = fill.passes
+                            yield fill
+                except (asyncio.CancelledError, GeneratorExit):
+                    stream.cancel()  # or the replica would go on for nobody
+                    raise
 
     async def describe(self) -> dict[str, Any]:
         """Ask a replica which model it serves."""
@@ -56,7 +61,12 @@ class ReplicaSolver:
     async def _call(self, method: str, *arguments: Any) -> Any:
         async for attempt in self._attempts():
             with attempt:
-                return await getattr(self._handle, method).remote(*arguments)
+                response: Any = getattr(self._handle, method).remote(*arguments)
+                try:
+                    return await response
+                except asyncio.CancelledError:
+                    response.cancel()  # or the replica would go on for nobody
+                    raise
         raise AssertionError("attempts end with a result or an error")
 
     def _attempts(self) -> AsyncRetrying:

@@ -47,7 +47,10 @@ def resolve(config: LocalServeConfig) -> LocalServeConfig:
     if not is_registered(location):
         location = absolute(location)
     load_checkpoint(location, tracking_uri=uri)  # a replica's error would come late, and long
-    return config.model_copy(update={"checkpoint": location, "tracking_uri": uri})
+    tokens = None if config.tokens_file is None else absolute(config.tokens_file)
+    return config.model_copy(
+        update={"checkpoint": location, "tracking_uri": uri, "tokens_file": tokens}
+    )
 
 
 def serve_until_interrupted(config: LocalServeConfig) -> None:

@@ -6,7 +6,8 @@ import asyncio
 import base64
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -27,7 +28,8 @@ _REGIONS_AT_ONCE = 4
 """Regions of one request that are in the model's hands at once: a request does not crowd others."""
 
 _PICTURES_AT_ONCE = 4
-"""Largest pictures that are decoded at once."""
+"""Largest pictures that are in memory at once, and threads that work on them. A thread ends what it
+began, also for a request that was given up; no other takes its place before."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,18 +88,40 @@ class InpaintingService:
         self._settings = settings
         self.solver = solver
         self._budget = PixelBudget(_PICTURES_AT_ONCE * settings.max_pixels)
-        self._turns = asyncio.Semaphore(_PICTURES_AT_ONCE)
+        self._threads = ThreadPoolExecutor(_PICTURES_AT_ONCE, "pictures")
 
     def limits(self) -> dict[str, float]:
         """Settings that requests are measured against, by name."""
         names = ("max_bytes", "max_pixels", "max_region_pixels", "max_seconds", "max_requests")
         return {name: getattr(self._settings, name) for name in names}
 
+    @asynccontextmanager
+    async def in_time(self) -> AsyncIterator[None]:
+        """Give a request the time that it may take, its upload included.
+
+        Raises:
+            ApiError: the time is over.
+
+        """
+        seconds = self._settings.max_seconds
+        try:
+            async with asyncio.timeout(seconds):
+                yield
+        except TimeoutError as error:
+            raise ApiError(
+                503,
+                "timeout",
+                f"not done within {seconds:g} seconds; send a smaller picture, another strategy "
+                "or fewer passes, or try again when the endpoint is less busy",
+                limit=("max_seconds", seconds),
+                retry_after=5,
+            ) from error
+
     async def inpaint(self, submission: Submission) -> Answer:
         """Fill a picture.
 
         Raises:
-            ApiError: what is wrong with the submission, or the time is over.
+            ApiError: what is wrong with the submission.
 
         """
         async with self._decoded(submission) as work:
@@ -109,16 +133,17 @@ class InpaintingService:
         async with self._decoded(submission) as work:
             fills: dict[int, RegionFill] = {}
             streams = [self.solver.passes(request) for request in work.requests()]
-            async for index, fill in merged(streams, at_once=_REGIONS_AT_ONCE):
-                fills[index] = fill
-                yield await self._in_turn(_show, work, index, fill)
+            async with aclosing(merged(streams, at_once=_REGIONS_AT_ONCE)) as passes:
+                async for index, fill in passes:
+                    fills[index] = fill
+                    yield await self._in_thread(_show, work, index, fill)
             yield await self._answer(work, [fills[index] for index in range(len(streams))])
 
     async def _answer(self, work: _Work, fills: Sequence[RegionFill]) -> Answer:
         versions = {fill.model_version for fill in fills}
         if not versions:  # nothing was missing
             versions.add((await self.solver.describe())["version"])
-        encoded = await self._in_turn(_finish, work, fills)
+        encoded = await self._in_thread(_finish, work, fills)
         return Answer(
             encoded=encoded,
             hole_ratio=work.task.hole_ratio,
@@ -144,33 +169,18 @@ class InpaintingService:
 
     @asynccontextmanager
     async def _decoded(self, submission: Submission) -> AsyncIterator[_Work]:
-        """Decode within the time, the memory and the limits that are allowed."""
-        seconds = self._settings.max_seconds
-        try:
-            async with asyncio.timeout(seconds):
-                pixels = await self._in_thread(_count_pixels, submission, self._settings)
-                async with self._budget.hold(pixels):
-                    work = await self._in_turn(_decode, submission, self._settings)
-                    self._require_small_regions(work.task.regions)
-                    yield work
-        except TimeoutError as error:
-            raise ApiError(
-                503,
-                "timeout",
-                f"not done within {seconds:g} seconds; send a smaller picture, another strategy "
-                "or fewer passes, or try again when the endpoint is less busy",
-                limit=("max_seconds", seconds),
-                retry_after=5,
-            ) from error
-
-    async def _in_turn(self, function: Any, *arguments: Any) -> Any:
-        """Run what takes long in a thread: a few at once, so that memory stays bounded."""
-        async with self._turns:
-            return await self._in_thread(function, *arguments)
+        """Decode within the memory and the limits that are allowed."""
+        pixels = await self._in_thread(_count_pixels, submission, self._settings)
+        async with self._budget.hold(pixels):
+            work = await self._in_thread(_decode, submission, self._settings)
+            self._require_small_regions(work.task.regions)
+            yield work
 
     async def _in_thread(self, function: Any, *arguments: Any) -> Any:
+        """Run what takes long in a thread: a few at once, so that memory stays bounded."""
+        loop = asyncio.get_running_loop()
         try:
-            return await asyncio.to_thread(function, *arguments)
+            return await loop.run_in_executor(self._threads, function, *arguments)
         except InputError as error:
             raise from_input_error(error, self.limits()) from error
 

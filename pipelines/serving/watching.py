@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pipelines.serving.metrics import IngressMetrics
-
-_GONE = 499
-"""What is counted for a client that left before its answer began, as nginx does."""
 
 _HEADERS = {
     "Cache-Control": "no-cache",  # or old modules may meet a new page
@@ -19,6 +17,9 @@ _HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
+
+_CLIENT_LEFT = 499
+"""What nginx calls a request whose client did not wait for the answer."""
 
 
 class Watch:
@@ -35,7 +36,7 @@ class Watch:
             await self._app(scope, receive, send)
             return
         started = time.perf_counter()
-        code = _GONE
+        code = 0
 
         async def watched(message: Message) -> None:
             nonlocal code
@@ -48,11 +49,12 @@ class Watch:
 
         try:
             await self._app(scope, receive, watched)
-        except Exception:
-            code = 500
+        except asyncio.CancelledError:
+            code = code or _CLIENT_LEFT
             raise
         finally:
-            self._metrics.answered(_route(scope), code=code, seconds=time.perf_counter() - started)
+            seconds = time.perf_counter() - started
+            self._metrics.answered(_route(scope), code=code or 500, seconds=seconds)
 
 
 def _route(scope: Scope) -> str:

@@ -1,0 +1,180 @@
+"""Settings of an endpoint, and who must have a token."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from isnet.config import InputError
+from pipelines.machine import cores
+from pipelines.serving.config import (
+    TOKEN_VARIABLE,
+    EndpointSettings,
+    LocalServeConfig,
+    ServeConfig,
+    is_loopback,
+    read_tokens,
+    require_tokens_unless_loopback,
+)
+from pipelines.serving.running import resolve
+
+
+@pytest.fixture(autouse=True)
+def _no_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(TOKEN_VARIABLE, raising=False)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"kernel_size": 4}, "odd"),
+        ({"threshold": 1.5}, r"\[0, 1\]"),
+        ({"threshold": float("nan")}, r"\[0, 1\]"),
+        ({"max_passes": 0}, "at least 1"),
+        ({"max_batch": 0}, "max_batch"),
+        ({"max_seconds": 0}, "max_seconds"),
+        ({"max_bytes": 5}, "max_bytes"),
+        ({"precision": "fp8"}, "fp32"),
+        ({"scale": 8}, "scale"),
+        ({"model_gpus": -1}, "model_gpus"),
+        ({"model_replicas": 2, "max_model_replicas": 1}, "max_model_replicas is 1, below"),
+        ({"ingress_replicas": 3, "max_ingress_replicas": 2}, "max_ingress_replicas is 2, below"),
+        ({"max_pixel": 5}, "max_pixel"),
+        ({"checkpoint": None}, "checkpoint"),
+    ],
+)
+def test_what_cannot_be_is_refused(wrong: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValidationError, match=words):
+        ServeConfig(**{"checkpoint": "model", **wrong})
+
+
+def test_values_may_be_text_as_on_a_command_line() -> None:
+    config = ServeConfig.model_validate(
+        {"checkpoint": "model", "max_seconds": "5", "max_model_replicas": "3", "model_gpus": "0.5"}
+    )
+    assert (config.max_seconds, config.max_model_replicas, config.model_gpus) == (5, 3, 0.5)
+
+
+def test_settings_are_what_replicas_go_by_and_nothing_of_the_rest() -> None:
+    config = ServeConfig(checkpoint="model", max_pixels=7, model_replicas=3, revision="2")
+    assert config.settings() == EndpointSettings(max_pixels=7)
+    assert type(config.settings()) is EndpointSettings
+
+
+def test_another_model_does_not_need_other_replicas() -> None:
+    first, second = (ServeConfig(checkpoint=name, revision=name).settings() for name in "ab")
+    assert first == second
+
+
+def test_an_endpoint_of_this_machine_listens_on_it_alone_and_uses_it_all() -> None:
+    config = LocalServeConfig(checkpoint="model")
+    assert (config.host, config.port) == ("127.0.0.1", 8000)
+    assert config.settings().model_cpus == cores()
+
+
+@pytest.mark.parametrize("port", [0, 65536])
+def test_ports_are_ports(port: int) -> None:
+    with pytest.raises(ValidationError, match="port"):
+        LocalServeConfig(checkpoint="model", port=port)
+
+
+def test_tokens_come_from_the_environment_and_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert read_tokens(EndpointSettings()) == ()
+    monkeypatch.setenv(TOKEN_VARIABLE, " one ")
+    assert read_tokens(EndpointSettings()) == ("one",)
+    file = tmp_path / "tokens"
+    file.write_text("two\n\n  three\r\n")
+    assert read_tokens(EndpointSettings(tokens_file=str(file))) == ("one", "two", "three")
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"\n \n", None, b"\xff\xfe", b"tok\xc3\xa9n\n", b"a\tb\n"]
+)
+def test_a_file_without_usable_tokens_is_refused(
+    tmp_path: Path, content: bytes | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(TOKEN_VARIABLE, "one")  # does not make up for it
+    file = tmp_path / "tokens"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(InputError, match="tokens_file") as caught:
+        read_tokens(EndpointSettings(tokens_file=str(file)))
+    assert "tokén" not in str(caught.value)
+
+
+@pytest.mark.parametrize("token", ["schlüssel", "a\nX-Other: b"])
+def test_a_token_that_no_header_can_carry_is_refused(
+    token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(TOKEN_VARIABLE, token)
+    with pytest.raises(InputError, match=TOKEN_VARIABLE):
+        read_tokens(EndpointSettings())
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.3.2.1", "::1", "localhost"])
+def test_this_machine_needs_no_token(host: str) -> None:
+    assert is_loopback(host)
+    require_tokens_unless_loopback(host, ())
+
+
+@pytest.mark.parametrize(
+    "host", ["0.0.0.0", "::", "", "10.0.0.1", "example.org", "localhost.example.org"]
+)
+def test_any_other_does(host: str) -> None:
+    with pytest.raises(InputError, match=f"listen on {host}, .* set {TOKEN_VARIABLE}"):
+        require_tokens_unless_loopback(host, ())
+    require_tokens_unless_loopback(host, ("token",))
+
+
+@pytest.fixture
+def local(small_checkpoint: Path, tmp_path: Path, closed_port: int) -> dict[str, Any]:
+    """An endpoint that could be started."""
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    return {"checkpoint": str(small_checkpoint), "tracking_uri": uri, "port": closed_port}
+
+
+def test_what_can_be_served_is_resolved_to_absolute_paths(
+    local: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "model").symlink_to(local["checkpoint"])
+    (tmp_path / "tokens").write_text("one\n")
+    config = LocalServeConfig(**{**local, "checkpoint": "model", "tokens_file": "tokens"})
+    resolved = resolve(config)
+    assert resolved.checkpoint == str(tmp_path / "model")
+    assert resolved.tokens_file == str(tmp_path / "tokens")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"host": "0.0.0.0"}, "without a token"),
+        ({"checkpoint": "/nowhere/model"}, "no checkpoint at /nowhere/model"),
+        ({"host": "203.0.113.7", "tokens_file": "tokens"}, "cannot listen on 203.0.113.7"),
+    ],
+)
+def test_what_cannot_be_served_is_refused_before_anything_starts(
+    local: dict[str, Any],
+    wrong: dict[str, Any],
+    words: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tokens").write_text("one\n")
+    with pytest.raises(InputError, match=words):
+        resolve(LocalServeConfig(**{**local, **wrong}))
+
+
+def test_a_port_that_is_taken_is_refused_with_the_fix(local: dict[str, Any]) -> None:
+    with (
+        socket.create_server(("127.0.0.1", local["port"])),
+        pytest.raises(InputError, match="choose another --port"),
+    ):
+        resolve(LocalServeConfig(**local))
