@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from ray.serve import Application
@@ -15,34 +17,45 @@ _WAITING_FACTOR = 4
 """Regions that one model replica may hold for each place in a batch: those behind wait there,
 where the next pass can take them, and not in the ingress."""
 
-_HEALTH: dict[str, Any] = {"health_check_period_s": 1.0, "health_check_timeout_s": 10.0}
-"""A replica that died is noticed within a second or two. One that computes answers late."""
+_ROOM_TO_REFUSE = 16
+"""Requests in an ingress replica for each that it answers: it turns the others away and says which
+limit they are beyond. What Serve itself turns away, beyond these, is told less."""
 
 
-def build_application(config: ServeConfig) -> Application:
+def build_application(
+    config: ServeConfig, *, environment: Mapping[str, str] = MappingProxyType({})
+) -> Application:
     """Bind the deployments together.
 
     The checkpoint is the model's `user_config`, so that deploying the same application with
     another one loads it in place, without new replicas.
+
+    Args:
+        config: the endpoint.
+        environment: variables of the ingress replicas, where they do not inherit them.
+
     """
     model = ModelDeployment.options(
         user_config={"checkpoint": config.checkpoint, "revision": config.revision},
         ray_actor_options={"num_cpus": config.model_cpus, "num_gpus": config.model_gpus},
         max_ongoing_requests=_WAITING_FACTOR * config.max_batch,
         **_replicas(config.model_replicas, config.max_model_replicas, config.max_batch),
-        **_HEALTH,
+        **_life(config),
     )
     ingress = Ingress.options(  # type: ignore[attr-defined]
-        ray_actor_options={"num_cpus": 1},
-        # The replica itself turns away what is too much, and says which limit that is.
-        max_ongoing_requests=2 * config.max_requests,
-        max_queued_requests=2 * config.max_requests,
+        ray_actor_options={"num_cpus": 1, **_runtime(environment)},
+        max_ongoing_requests=_ROOM_TO_REFUSE * config.max_requests,
+        max_queued_requests=_ROOM_TO_REFUSE * config.max_requests,
         backpressure_config=BackpressureConfig(status_code=503, retry_after_s=1),
         **_replicas(config.ingress_replicas, config.max_ingress_replicas, config.max_requests // 2),
-        **_HEALTH,
+        **_life(config),
     )
     application: Application = ingress.bind(config.settings(), model.bind(config.settings()))
     return application
+
+
+def _runtime(environment: Mapping[str, str]) -> dict[str, Any]:
+    return {"runtime_env": {"env_vars": dict(environment)}} if environment else {}
 
 
 def _replicas(least: int, most: int | None, busy: int) -> dict[str, Any]:
@@ -53,3 +66,14 @@ def _replicas(least: int, most: int | None, busy: int) -> dict[str, Any]:
         min_replicas=least, max_replicas=most, target_ongoing_requests=max(1, busy)
     )
     return {"num_replicas": None, "autoscaling_config": scaling}
+
+
+def _life(config: ServeConfig) -> dict[str, Any]:
+    """Say when a replica is taken for dead, and how long one that is replaced may go on."""
+    return {
+        # One that died is noticed within a second or two. One that computes answers late.
+        "health_check_period_s": 1.0,
+        "health_check_timeout_s": 10.0,
+        # No request takes longer, so that each is answered by the replica that it came to.
+        "graceful_shutdown_timeout_s": config.max_seconds,
+    }

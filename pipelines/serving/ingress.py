@@ -8,9 +8,11 @@ from ray.serve.handle import DeploymentHandle
 from starlette.types import ASGIApp
 
 from pipelines.serving.api import build_api
+from pipelines.serving.calling import ReplicaSolver
 from pipelines.serving.config import EndpointSettings, read_tokens, require_tokens_unless_loopback
+from pipelines.serving.draining import Door
 from pipelines.serving.metrics import IngressMetrics
-from pipelines.serving.replicas import ReplicaSolver
+from pipelines.serving.replica_port import keep_to_loopback
 
 
 @serve.deployment(name="Ingress")
@@ -25,20 +27,28 @@ class Ingress:
             InputError: others than this machine could reach the endpoint, and it has no tokens.
 
         """
+        keep_to_loopback()
         self._settings = settings
         self._model = model
+        self._door = Door()
         self._tokens = read_tokens(settings)
-        require_tokens_unless_loopback(_bound_host(), self._tokens)
+        require_tokens_unless_loopback(bound_to()[0], self._tokens)
 
     def __serve_build_asgi_app__(self) -> ASGIApp:
         """Build the API; Serve calls it once in each replica."""
         metrics = IngressMetrics()
         solver = ReplicaSolver(self._model, metrics)
-        return build_api(self._settings, solver, tokens=self._tokens, metrics=metrics)
+        api = build_api(self._settings, solver, tokens=self._tokens, metrics=metrics)
+        api.add_middleware(self._door.before)
+        return api
+
+    async def drain(self) -> None:
+        """Take no more requests; return once those that are here are answered."""
+        await self._door.close()
 
 
-def _bound_host() -> str:
-    """Where Serve's proxies listen. Serve has no public way to ask."""
+def bound_to() -> tuple[str, int]:
+    """Return the host and port where Serve's proxies listen. Serve has no public way to ask."""
     client = _get_global_client()
-    assert client is not None, "a replica has a controller"
-    return str(client.http_config.host)
+    assert client is not None, "Serve runs"
+    return str(client.http_config.host), int(client.http_config.port)

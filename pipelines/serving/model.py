@@ -13,11 +13,14 @@ from ray import serve
 
 from isnet.config import InputError, ReconstructionConfig
 from isnet.progress import Progress
+from pipelines.cli import one_line
 from pipelines.serving.batching import PassBatcher
 from pipelines.serving.config import EndpointSettings
 from pipelines.serving.loading import ServedModel, load_served
 from pipelines.serving.metrics import ModelMetrics
 from pipelines.serving.regions import RegionFill, RegionRequest
+from pipelines.serving.replica_port import keep_to_loopback
+from pipelines.storage import printable
 
 _log = logging.getLogger("ray.serve")
 
@@ -27,8 +30,10 @@ class InpaintingModel:
 
     def __init__(self, settings: EndpointSettings) -> None:
         """Prepare for `reconfigure`, which loads the network."""
+        keep_to_loopback()
         torch.set_num_threads(settings.model_cpus)
         self._settings = settings
+        self._wanted: dict[str, Any] | None = None
         self._served: ServedModel | None = None
         self._error: str | None = None
         self._batcher = PassBatcher(
@@ -51,6 +56,9 @@ class InpaintingModel:
             InputError: the first model cannot be loaded.
 
         """
+        if user_config == self._wanted:
+            return  # Serve also calls this when replicas are numbered anew
+        self._wanted = user_config
         location = str(user_config["checkpoint"])
         try:
             self._served = await asyncio.to_thread(
@@ -59,11 +67,13 @@ class InpaintingModel:
                 tracking_uri=self._settings.tracking_uri,
                 precision=self._settings.precision,
             )
-        except InputError as error:
+        except Exception as error:
             if self._served is None:
                 raise
-            self._error = f"{location} was not loaded: {error}"
-            _log.error("%s; serving %s", self._error, self._served.version)
+            # Whatever it is, such as no memory for two models: Serve would end the replica.
+            self._error = f"{printable(location)} was not loaded: {one_line(error)}"
+            expected = isinstance(error, InputError)
+            _log.error("%s; serving %s", self._error, self._served.version, exc_info=not expected)
         else:
             self._error = None
             _log.info("serving %s", self._served.version)

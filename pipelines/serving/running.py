@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 import logging
+import os
+import re
 import signal
 import socket
 import threading
+from types import FrameType
 
+import ray
 from ray import serve
+from ray.exceptions import RayError
 from ray.serve.config import HTTPOptions, ProxyLocation
+from ray.serve.exceptions import RayServeException
 from ray.serve.schema import LoggingConfig
 
 from isnet.config import InputError
+from pipelines.cli import one_line
 from pipelines.cluster import connect
 from pipelines.models import load_checkpoint
 from pipelines.serving.application import build_application
 from pipelines.serving.config import (
+    TOKEN_VARIABLE,
     LocalServeConfig,
     read_tokens,
     require_tokens_unless_loopback,
 )
+from pipelines.serving.ingress import bound_to
 from pipelines.storage import absolute
 from pipelines.tracking.registry import is_registered
 from pipelines.tracking.server import resolve_uri
@@ -31,6 +40,10 @@ _QUIET = LoggingConfig(log_level="WARNING")
 
 _GRACE_SECONDS = 10.0
 """Beyond the endpoint's own time limit, after which Serve gives a request up."""
+
+_MISTAKE = re.compile(r"\bInputError: (.+)")
+
+_log = logging.getLogger("ray.serve")
 
 
 def resolve(config: LocalServeConfig) -> LocalServeConfig:
@@ -54,11 +67,32 @@ def resolve(config: LocalServeConfig) -> LocalServeConfig:
 
 
 def serve_until_interrupted(config: LocalServeConfig) -> None:
-    """Start the endpoint, say where it is, and stop it on SIGINT or SIGTERM."""
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
-    connect(num_cpus=_logical_cpus(config))
+    """Start the endpoint, say where it is, and stop it on SIGINT or SIGTERM.
+
+    Requests that are being answered then are answered.
+
+    Raises:
+        InputError: the cluster's Serve listens elsewhere, or a replica cannot start.
+        KeyboardInterrupt: SIGINT before the endpoint was ready, or a second one.
+
+    """
+    local = connect(num_cpus=_logical_cpus(config))
+    _start_serve(config)
+    try:
+        _deploy(config, environment={} if local else _token())
+        print(f"serving {config.checkpoint} at http://{config.host}:{config.port}", flush=True)
+        if local:
+            print(f"metrics for Prometheus at {_metrics_url()}", flush=True)
+        print("Ctrl-C stops it", flush=True)
+        _wait_for_signal()
+        _drain(config.max_seconds)
+    finally:
+        serve.delete(_NAME)
+
+
+def _start_serve(config: LocalServeConfig) -> None:
+    """Start Serve itself, or find the one that the cluster has."""
+    _log.setLevel(logging.WARNING)
     serve.start(
         proxy_location=ProxyLocation.HeadOnly,
         http_options=HTTPOptions(
@@ -68,14 +102,54 @@ def serve_until_interrupted(config: LocalServeConfig) -> None:
         ),
         logging_config=_QUIET,
     )
-    logging.getLogger("ray.serve").setLevel(logging.WARNING)
-    serve.run(build_application(config), name=_NAME, logging_config=_QUIET)
+    host, port = bound_to()
+    if (host, port) != (config.host, config.port):
+        raise InputError(
+            f"Serve already listens on {host}:{port} of this cluster, for all its applications; "
+            f"give --host {host} --port {port}, or end it with `serve shutdown`"
+        )
+
+
+def _deploy(config: LocalServeConfig, *, environment: dict[str, str]) -> None:
+    application = build_application(config, environment=environment)
     try:
-        print(f"serving {config.checkpoint} at http://{config.host}:{config.port}", flush=True)
-        print("Ctrl-C stops it", flush=True)
-        stop.wait()
-    finally:
-        serve.delete(_NAME)  # lets requests that are on their way end
+        serve.run(application, name=_NAME, logging_config=_QUIET)
+    except RuntimeError as error:  # with the text of a replica's traceback
+        mistake = _MISTAKE.search(str(error))
+        if mistake is None:
+            raise
+        raise InputError(f"the endpoint did not start: {mistake[1]}") from error
+
+
+def _metrics_url() -> str:
+    """Return where the Ray of this machine exports metrics: a port that it chooses itself."""
+    (node,) = ray.nodes()
+    return f"http://{node['NodeManagerAddress']}:{node['MetricsExportPort']}/metrics"
+
+
+def _token() -> dict[str, str]:
+    """Return this command's token, which processes of a cluster do not inherit."""
+    return {name: value for name, value in os.environ.items() if name == TOKEN_VARIABLE}
+
+
+def _wait_for_signal() -> None:
+    """Wait for SIGINT or SIGTERM; the next one does what it did before."""
+    stop = threading.Event()
+
+    def note(number: int, frame: FrameType | None) -> None:
+        signal.signal(number, before[signal.Signals(number)])
+        stop.set()
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    stop.wait()
+
+
+def _drain(seconds: float) -> None:
+    """Have the ingress replicas answer what they have begun, and take no more."""
+    try:
+        serve.get_app_handle(_NAME).broadcast("drain").results(timeout_s=seconds)
+    except (RayError, RayServeException, TimeoutError) as error:
+        _log.warning("not every request was answered: %s", one_line(error))
 
 
 def _logical_cpus(config: LocalServeConfig) -> int:

@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+import time
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from ray.exceptions import ObjectLostError, RayActorError
-from ray.serve.exceptions import (
-    DeploymentUnavailableError,
-    ReplicaUnavailableError,
-)
+from ray.serve.exceptions import DeploymentUnavailableError
 from ray.serve.handle import DeploymentHandle
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
 
+from pipelines.serving.errors import ApiError
 from pipelines.serving.metrics import IngressMetrics
 from pipelines.serving.regions import RegionFill, RegionRequest
 
-_LOST = (RayActorError, ObjectLostError, DeploymentUnavailableError, ReplicaUnavailableError)
-"""The replica is gone, cannot be reached, or there is none just now."""
+_LOST = (RayActorError, ObjectLostError)
+"""The replica is gone, or cannot be reached. Where there is none just now, a call waits for one."""
+
+
+_BUSY_SECONDS = 2.0
+"""A replica that does not say who it is within this time has others to answer first."""
+
+_ALIVE_SECONDS = 60.0
+"""Replicas of which nothing was heard for this long may be gone."""
 
 
 class ReplicaSolver:
@@ -32,6 +39,8 @@ class ReplicaSolver:
         """Call the deployment behind `handle`."""
         self._handle = handle
         self._metrics = metrics
+        self._described: dict[str, Any] | None = None
+        self._heard = 0.0
 
     async def solve(self, request: RegionRequest) -> RegionFill:
         """Fill a region."""
@@ -42,10 +51,11 @@ class ReplicaSolver:
         """Fill a region, and show it after each pass, each pass once."""
         shown = 0
         async for attempt in self._attempts():
-            with attempt:
+            with attempt, _explained():
                 stream: Any = self._handle.options(stream=True).passes.remote(request)
                 try:
                     async for fill in stream:
+                        self._heard = time.monotonic()
                         if fill.passes > shown:
                             shown = fill.passes
                             yield fill
@@ -54,16 +64,26 @@ class ReplicaSolver:
                     raise
 
     async def describe(self) -> dict[str, Any]:
-        """Ask a replica which model it serves."""
-        described: dict[str, Any] = await self._call("describe")
-        return described
+        """Ask a replica which model it serves; where all are busy, say what one said last.
+
+        A busy endpoint is no dead one: whoever asks whether it is ready is not to wait in line.
+        """
+        try:
+            async with asyncio.timeout(_BUSY_SECONDS):
+                self._described = await self._call("describe")
+        except TimeoutError:
+            if self._described is None or time.monotonic() - self._heard > _ALIVE_SECONDS:
+                raise
+        return self._described
 
     async def _call(self, method: str, *arguments: Any) -> Any:
         async for attempt in self._attempts():
-            with attempt:
+            with attempt, _explained():
                 response: Any = getattr(self._handle, method).remote(*arguments)
                 try:
-                    return await response
+                    result = await response
+                    self._heard = time.monotonic()
+                    return result
                 except asyncio.CancelledError:
                     response.cancel()  # or the replica would go on for nobody
                     raise
@@ -79,3 +99,17 @@ class ReplicaSolver:
 
     def _count(self, state: RetryCallState) -> None:
         self._metrics.retried()
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Answer at once where waiting is in vain: no replica could be started, time after time."""
+    try:
+        yield
+    except DeploymentUnavailableError as error:
+        raise ApiError(
+            503,
+            "unavailable",
+            "no model replica could be started; the log of the endpoint says why",
+            retry_after=5,
+        ) from error

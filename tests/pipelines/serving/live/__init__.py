@@ -1,0 +1,1 @@
+"""Tests of the real endpoint, which stay together so that they can share one."""
