@@ -29,20 +29,20 @@ class Admission:
             ApiError: 429 where the client has its share, 503 where no place is left.
 
         """
-        if self._clients[client] >= self._most_per_client:
-            raise ApiError(
-                429,
-                "too_many_requests",
-                f"{self._most_per_client} requests of yours are being answered; wait for one",
-                limit=("max_requests_per_client", self._most_per_client),
-                retry_after=1,
-            )
         if self._clients.total() >= self._most:
             raise ApiError(
                 503,
                 "overloaded",
                 f"{self._most} requests are being answered; try again",
                 limit=("max_requests", self._most),
+                retry_after=1,
+            )
+        if self._clients[client] >= self._most_per_client:
+            raise ApiError(
+                429,
+                "too_many_requests",
+                f"{self._most_per_client} requests of yours are being answered; wait for one",
+                limit=("max_requests_per_client", self._most_per_client),
                 retry_after=1,
             )
         self._change(client, 1)

@@ -84,7 +84,8 @@ class _Endpoint:
         self._metrics = metrics
         self._admission = Admission(
             most=settings.max_requests,
-            most_per_client=settings.max_requests_per_client,
+            # Without tokens whoever comes through one proxy is one address: no share is fair.
+            most_per_client=settings.max_requests_per_client if tokens else settings.max_requests,
             metrics=metrics,
         )
 

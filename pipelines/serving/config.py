@@ -52,7 +52,7 @@ class EndpointSettings(BaseModel):
     max_requests: int = Field(64, ge=1)
     """Most requests inside one ingress replica; more are turned away with 503."""
     max_requests_per_client: int = Field(32, ge=1)
-    """Most requests of one token, or of one address where no token is needed; more get 429."""
+    """Most requests of one token inside one ingress replica; more get 429."""
     tokens_file: str | None = None
     """File with the tokens that are accepted, one a line, beside the one in ISNET_TOKEN."""
 
