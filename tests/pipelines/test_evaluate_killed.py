@@ -46,19 +46,11 @@ class EvaluationProcess(CommandProcess):
 
     def actors(self) -> list[psutil.Process]:
         """The processes that measure."""
-        children = psutil.Process(self.process.pid).children(recursive=True)
-        return [child for child in children if "Measurer" in _command(child)]
+        return self.children("Measurer")
 
     def scores(self) -> pd.DataFrame:
         """The per-image table."""
         return pd.read_parquet(self.out / "scores.parquet")
-
-
-def _command(process: psutil.Process) -> str:
-    try:
-        return " ".join(process.cmdline())
-    except psutil.Error:  # it has ended in between
-        return ""
 
 
 def test_a_killed_driver_and_killed_actors_change_no_row(prepared, tmp_path):
