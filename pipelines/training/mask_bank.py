@@ -14,6 +14,9 @@ from pipelines.cluster import keep_order
 from pipelines.reading import open_shard
 from pipelines.shards import Manifest
 
+_MASKS_PER_TASK = 256
+"""A process that reads costs seconds to start; it decodes thousands of small masks in one."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class MaskBank:
@@ -45,10 +48,12 @@ def read_mask_bank(data: str, manifest: Manifest, split: str, *, size: int) -> M
     """Gather the holes of a split, decoded by Ray Data tasks and brought to a size in pixels."""
     keep_order()
     paths = [shard.path for shard in manifest.shards("masks", split)]
+    masks = manifest.rows("masks", split)
+    tasks = min(len(paths), -(-masks // _MASKS_PER_TASK))
     tables = ray.data.from_items(
-        [{"path": path} for path in paths], override_num_blocks=len(paths)
+        [{"path": path} for path in paths], override_num_blocks=tasks
     ).map_batches(partial(_read_packed_masks, data=data, size=size), batch_size=1)
-    packed = np.empty((manifest.rows("masks", split), -(-size * size // 8)), dtype=np.uint8)
+    packed = np.empty((masks, -(-size * size // 8)), dtype=np.uint8)
     filled = 0
     for batch in tables.iter_batches(batch_size=None):
         packed[filled : filled + len(batch["packed"])] = batch["packed"]

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -48,9 +49,12 @@ class CommandProcess:
 
     def kill(self) -> None:
         """SIGKILL the driver; return once its Ray has noticed and is gone, too."""
-        children = psutil.Process(self.process.pid).children(recursive=True)
+        children, agents = self.children(), self.children("Agent")
         self.process.kill()
         self.process.wait()
+        for agent in agents:  # they do no work, and would look for the dead Ray for a minute
+            with suppress(psutil.NoSuchProcess):
+                agent.kill()
         _, alive = psutil.wait_procs(children, timeout=120)
         assert not alive
 
@@ -69,5 +73,16 @@ class CommandProcess:
 
     def workers(self) -> list[psutil.Process]:
         """The training processes of a local Ray."""
+        return self.children("RayTrainWorker")
+
+    def children(self, word: str = "") -> list[psutil.Process]:
+        """What the driver has started, by a word of the command line."""
         children = psutil.Process(self.process.pid).children(recursive=True)
-        return [child for child in children if "RayTrainWorker" in " ".join(child.cmdline())]
+        return [child for child in children if word in _command(child)]
+
+
+def _command(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())
+    except psutil.NoSuchProcess:  # it has ended in between
+        return ""

@@ -10,6 +10,7 @@ import pandas as pd
 import psutil
 import pytest
 
+from pipelines import evaluate
 from tests.pipelines.command_process import CommandProcess
 from tests.pipelines.evaluation.checkpoints import write_checkpoint
 
@@ -46,26 +47,17 @@ class EvaluationProcess(CommandProcess):
 
     def actors(self) -> list[psutil.Process]:
         """The processes that measure."""
-        children = psutil.Process(self.process.pid).children(recursive=True)
-        return [child for child in children if "Measurer" in _command(child)]
+        return self.children("Measurer")
 
     def scores(self) -> pd.DataFrame:
         """The per-image table."""
         return pd.read_parquet(self.out / "scores.parquet")
 
 
-def _command(process: psutil.Process) -> str:
-    try:
-        return " ".join(process.cmdline())
-    except psutil.Error:  # it has ended in between
-        return ""
-
-
 def test_a_killed_driver_and_killed_actors_change_no_row(prepared, tmp_path):
     checkpoint = write_checkpoint(tmp_path / "model")
     undisturbed = EvaluationProcess(prepared, tmp_path / "undisturbed", checkpoint)
-    undisturbed.start()
-    assert undisturbed.finish() == 0, undisturbed.output[-4000:]
+    assert evaluate.main(undisturbed.words) == 0
 
     killed = EvaluationProcess(prepared, tmp_path / "killed", checkpoint)
     killed.start()

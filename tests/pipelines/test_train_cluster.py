@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
+import shutil
 import signal
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -63,20 +63,28 @@ def test_with_a_range_of_workers_a_lost_node_is_done_without(prepared, tracking,
     assert [step for step, _ in training.curve()] == list(range(1, STEPS + 1))
 
 
-def test_more_workers_than_the_cluster_holds_are_refused_or_waited_for(
+def test_more_workers_than_the_cluster_holds_are_refused_or_waited_for_until_sigterm(
     undisturbed, prepared, tracking, tmp_path
 ):
-    folder = tmp_path / "many"
-    with ClusterProcess(nodes=1) as cluster:
-        training = Training(prepared, folder, tracking_uri=tracking, **ONE_WORKER_A_NODE)
-        _start(training, cluster)
-        assert training.finish() == 2
-        assert "have room for 1 worker(s) of 2 CPUs, --num-workers is 2" in training.output
-        assert "give --wait to wait for more" in training.output
+    def training(name: str, *flags: str) -> Training:
+        folder = tmp_path / name
+        return Training(prepared, folder, tracking_uri=tracking, flags=flags, **ONE_WORKER_A_NODE)
 
-        waiting = Training(
-            prepared, folder, tracking_uri=tracking, flags=("--wait",), **ONE_WORKER_A_NODE
-        )
+    with ClusterProcess(nodes=1) as cluster:
+        refused = training("many")
+        _start(refused, cluster)
+        assert refused.finish() == 2
+        assert "have room for 1 worker(s) of 2 CPUs, --num-workers is 2" in refused.output
+        assert "give --wait to wait for more" in refused.output
+
+        ended, waiting = training("ended", "--wait"), training("many", "--wait")
+        _start(ended, cluster)
+        ended.wait_for_output("training run on 2 CPU worker(s)")
+        time.sleep(5)
+        ended.process.send_signal(signal.SIGTERM)
+        assert ended.finish(timeout=60) != 0
+        assert ended.status() == "KILLED"
+
         _start(waiting, cluster)
         waiting.wait_for_output("training run on 2 CPU worker(s)")
         cluster.tell("add")
@@ -84,34 +92,20 @@ def test_more_workers_than_the_cluster_holds_are_refused_or_waited_for(
     assert_same_outcome(waiting, undisturbed(2))
 
 
-def test_sigterm_ends_a_run_that_waits_for_workers(prepared, tracking, tmp_path):
-    with ClusterProcess(nodes=1) as cluster:
-        waiting = Training(
-            prepared,
-            tmp_path / "waits",
-            tracking_uri=tracking,
-            flags=("--wait",),
-            **ONE_WORKER_A_NODE,
-        )
-        _start(waiting, cluster)
-        waiting.wait_for_output("training run on 2 CPU worker(s)")
-        time.sleep(5)
-        waiting.process.send_signal(signal.SIGTERM)
-        assert waiting.finish(timeout=60) != 0
-    assert waiting.status() == "KILLED"
-
-
 @pytest.mark.skipif(not can_mount(), reason="only root gives a node another disk")
-@pytest.mark.parametrize(("flag", "hidden"), [("--output", "runs"), ("--data", "data")])
-def test_storage_that_one_node_does_not_see_is_refused(
-    prepared, tracking, cluster, tmp_path, flag, hidden
-):
-    training = Training(prepared, tmp_path / "apart", tracking_uri=tracking)
-    training.runs.mkdir()
-    place = Path(prepared) if hidden == "data" else training.runs
-    script = f'mount -t tmpfs tmpfs {place} && exec "$@"'
+def test_storage_that_one_node_does_not_see_is_refused(prepared, tracking, cluster, tmp_path):
+    hidden, seen = tmp_path / "hidden", tmp_path / "seen"
+    shutil.copytree(prepared, hidden / "data")
+    script = f'mount -t tmpfs tmpfs {hidden} && exec "$@"'
     with ClusterProcess(cluster.address, prefix=in_own_mounts("bash", "-c", script, "bash")):
-        _start(training, cluster)
-        assert training.finish() == 2, training.output[-4000:]
-    assert f"error: {flag} {place} is not the same folder on every node: 1 of 4" in training.output
-    assert list(training.runs.iterdir()) == []
+        for flag, place, data, runs in (
+            ("--output", hidden / "runs", prepared, hidden / "runs"),
+            ("--data", hidden / "data", str(hidden / "data"), seen / "runs"),
+        ):
+            runs.mkdir(parents=True)
+            training = Training(data, tmp_path / flag, tracking_uri=tracking, output=str(runs))
+            _start(training, cluster)
+            assert training.finish() == 2, training.output[-4000:]
+            refusal = f"error: {flag} {place} is not the same folder on every node: 1 of 4"
+            assert refusal in training.output
+            assert list(runs.iterdir()) == []

@@ -221,7 +221,9 @@ def test_packed_masks_come_back(ray_session):
     assert all(np.array_equal(bank.hole(index), holes[index]) for index in range(5))
 
 
-def test_the_bank_keeps_the_order_of_the_shards(prepared):
+@pytest.mark.parametrize("masks_per_task", [1, 256], ids=["a task a shard", "one task"])
+def test_the_bank_keeps_the_order_of_the_shards(prepared, monkeypatch, masks_per_task):
+    monkeypatch.setattr("pipelines.training.mask_bank._MASKS_PER_TASK", masks_per_task)
     manifest = read_manifest(prepared)
     expected = [
         decode_hole(mask)
