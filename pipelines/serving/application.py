@@ -27,8 +27,8 @@ def build_application(
 ) -> Application:
     """Bind the deployments together.
 
-    The checkpoint is the model's `user_config`, so that deploying the same application with
-    another one loads it in place, without new replicas.
+    The checkpoint is the `user_config` of the deployment `Model`: Serve hands a change of it to the
+    replicas that there are. For a change of `config` it replaces them, one after the other.
 
     Args:
         config: the endpoint.

@@ -71,9 +71,10 @@ class EndpointSettings(BaseModel):
 class ServeConfig(EndpointSettings):
     """An endpoint. Every field can be given as `serve run pipelines.serve:build_app name=value`."""
 
-    checkpoint: str
+    checkpoint: str = ""
     """The model: a checkpoint directory, an authors' .pth file, a URI of either, or
-    models:/isnet@champion."""
+    models:/isnet@champion. In a file for `serve deploy`, the `user_config` of the deployment
+    `Model` is its place: a change there is loaded without new replicas."""
     revision: str = ""
     """Any other text has an alias looked up in the registry again."""
     model_gpus: float = Field(0, ge=0)
@@ -110,6 +111,9 @@ class ServeConfig(EndpointSettings):
 class LocalServeConfig(ServeConfig):
     """An endpoint on this machine, or on the cluster that `RAY_ADDRESS` names."""
 
+    checkpoint: str
+    """The model: a checkpoint directory, an authors' .pth file, a URI of either, or
+    models:/isnet@champion."""
     host: str = "127.0.0.1"
     """Address to listen on. Any but loopback needs a token in ISNET_TOKEN or --tokens-file."""
     port: int = Field(8000, ge=1, le=65535)

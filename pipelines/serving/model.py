@@ -59,14 +59,9 @@ class InpaintingModel:
         if user_config == self._wanted:
             return  # Serve also calls this when replicas are numbered anew
         self._wanted = user_config
-        location = str(user_config["checkpoint"])
+        location = str(user_config.get("checkpoint", ""))
         try:
-            self._served = await asyncio.to_thread(
-                load_served,
-                location,
-                tracking_uri=self._settings.tracking_uri,
-                precision=self._settings.precision,
-            )
+            self._served = await self._load(location)
         except Exception as error:
             if self._served is None:
                 raise
@@ -77,6 +72,19 @@ class InpaintingModel:
         else:
             self._error = None
             _log.info("serving %s", self._served.version)
+
+    async def _load(self, location: str) -> ServedModel:
+        if not location:
+            raise InputError(
+                "no checkpoint is named; give build_app one as `checkpoint`, or the deployment "
+                "Model in its user_config"
+            )
+        return await asyncio.to_thread(
+            load_served,
+            location,
+            tracking_uri=self._settings.tracking_uri,
+            precision=self._settings.precision,
+        )
 
     async def solve(self, request: RegionRequest) -> RegionFill:
         """Fill a region."""

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 from mlflow.tracking import MlflowClient
-from tests.pipelines.serving.serve_cluster import ServeCluster
 
 from pipelines.tracking.registry import register_model
 from tests.pipelines.evaluation.checkpoints import write_checkpoint
+from tests.pipelines.serving.serve_cluster import ServeCluster
 from tests.pipelines.serving.traffic import Load, samples
 
 pytestmark = [pytest.mark.slow, pytest.mark.ray]
@@ -47,14 +47,9 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServeCluster]:
 @pytest.fixture
 def deployed(cluster: ServeCluster, checkpoints: dict[str, Path], registry: str) -> dict[str, Any]:
     """Arguments of an endpoint with one replica of each kind, which serves the first network."""
-    arguments = {
-        "checkpoint": str(checkpoints["first"]),
-        "tracking_uri": registry,
-        "model_replicas": 1,
-        "max_model_replicas": None,
-        "ingress_replicas": 1,
-    }
-    cluster.deploy(**arguments)
+    replicas = {"model_replicas": 1, "max_model_replicas": None, "ingress_replicas": 1}
+    arguments = {"tracking_uri": registry, **replicas}
+    cluster.deploy(arguments, checkpoint=str(checkpoints["first"]))
     cluster.wait_for_model(version="first", error="None")
     return arguments
 
@@ -81,8 +76,8 @@ def test_another_checkpoint_is_loaded_in_place(
     async def run() -> None:
         async with load:
             await load.more(30)
-            other = deployed | {"checkpoint": str(checkpoints["second"])}
-            await asyncio.to_thread(cluster.deploy, **other)
+            other = str(checkpoints["second"])
+            await asyncio.to_thread(cluster.deploy, deployed, checkpoint=other)
             await asyncio.to_thread(cluster.wait_for_model, version="second")
             await load.more(30)
 
@@ -104,8 +99,8 @@ def test_a_checkpoint_that_is_not_there_leaves_the_model(
     async def run() -> None:
         async with load:
             await load.more(5)
-            wrong = deployed | {"checkpoint": str(tmp_path / "nothing-here")}
-            await asyncio.to_thread(cluster.deploy, **wrong)
+            wrong = str(tmp_path / "nothing-here")
+            await asyncio.to_thread(cluster.deploy, deployed, checkpoint=wrong)
             await asyncio.to_thread(cluster.wait_for_model, error="nothing-here was not loaded")
             await load.more(5)
 
@@ -124,12 +119,11 @@ def test_an_alias_that_moved_is_looked_up_for_another_revision(
     for name, path in checkpoints.items():
         register_model(registry, run_id, path, tags={"checkpoint": name})
     client.set_registered_model_alias("isnet", "champion", "1")
-    champion = deployed | {"checkpoint": "models:/isnet@champion"}
-    cluster.deploy(**champion)
+    cluster.deploy(deployed, checkpoint="models:/isnet@champion")
     first = cluster.wait_for_model(version="isnet/1:")
     replicas = cluster.models()
     client.set_registered_model_alias("isnet", "champion", "2")
-    cluster.deploy(**champion, revision="2")
+    cluster.deploy(deployed, checkpoint="models:/isnet@champion", revision="2")
     second = cluster.wait_for_model(version="isnet/2:")
     assert first["location"] == second["location"] == "models:/isnet@champion"
     assert cluster.models() == replicas
