@@ -13,7 +13,7 @@ import psutil
 from tests.pipelines.command_process import CommandProcess
 from tests.pipelines.evaluation.checkpoints import write_checkpoint
 
-READY_SECONDS = 300
+READY_SECONDS = 500
 """Seconds in ten on a quiet machine of two cores."""
 
 Deployment = Literal["Ingress", "Model"]
