@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from statistics import median
 
 import httpx
@@ -57,10 +58,8 @@ async def _cut_short(http: httpx.AsyncClient, picture: Sample) -> object:
 
 
 async def _impatient(http: httpx.AsyncClient, picture: Sample) -> object:
-    try:
+    with suppress(httpx.TimeoutException):
         await http.request(**picture.request(), timeout=IMPATIENT_SECONDS)
-    except httpx.TimeoutException:
-        pass
     return "disconnected"
 
 
