@@ -8,11 +8,11 @@ from ray.serve.handle import DeploymentHandle
 from starlette.types import ASGIApp
 
 from pipelines.serving.api import build_api
-from pipelines.serving.calling import ReplicaSolver
 from pipelines.serving.config import EndpointSettings, read_tokens, require_tokens_unless_loopback
 from pipelines.serving.draining import Door
 from pipelines.serving.metrics import IngressMetrics
 from pipelines.serving.replica_port import keep_to_loopback
+from pipelines.serving.replicas import ReplicaSolver
 
 
 @serve.deployment(name="Ingress")

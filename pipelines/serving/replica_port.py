@@ -9,17 +9,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from ray.serve._private import replica as serves_replica
-
-_EVERYWHERE = "[::]"
+from ray._common.tls_utils import add_port_to_grpc_server
+from ray.serve._private import replica
 
 
 def keep_to_loopback() -> None:
     """Let this process's replica listen on loopback; to be called while it is constructed."""
-    module: Any = serves_replica
-    bind = module.add_port_to_grpc_server
+    module: Any = replica
+    assert hasattr(module, "add_port_to_grpc_server"), "this Ray binds the port in another way"
+    module.add_port_to_grpc_server = _bind
 
-    def bind_to_loopback(server: Any, address: str) -> Any:
-        return bind(server, address.replace(_EVERYWHERE, "127.0.0.1"))
 
-    module.add_port_to_grpc_server = bind_to_loopback
+def _bind(server: Any, address: str) -> Any:
+    return add_port_to_grpc_server(server, address.replace("[::]", "127.0.0.1"))

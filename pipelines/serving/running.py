@@ -42,6 +42,7 @@ _GRACE_SECONDS = 10.0
 """Beyond the endpoint's own time limit, after which Serve gives a request up."""
 
 _MISTAKE = re.compile(r"\bInputError: (.+)")
+"""In the text of a replica's traceback, which is all that Serve keeps of an error."""
 
 _log = logging.getLogger("ray.serve")
 
@@ -114,11 +115,13 @@ def _deploy(config: LocalServeConfig, *, environment: dict[str, str]) -> None:
     application = build_application(config, environment=environment)
     try:
         serve.run(application, name=_NAME, logging_config=_QUIET)
-    except RuntimeError as error:  # with the text of a replica's traceback
-        mistake = _MISTAKE.search(str(error))
-        if mistake is None:
+    except RuntimeError as error:
+        deployments = serve.status().applications[_NAME].deployments.values()
+        found = [_MISTAKE.search(deployment.message) for deployment in deployments]
+        mistakes = [mistake[1] for mistake in found if mistake is not None]
+        if not mistakes:
             raise
-        raise InputError(f"the endpoint did not start: {mistake[1]}") from error
+        raise InputError(f"the endpoint did not start: {mistakes[0]}") from error
 
 
 def _metrics_url() -> str:

@@ -5,13 +5,19 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Iterator
-from contextlib import contextmanager
+from contextlib import aclosing, contextmanager
 from typing import Any
 
 from ray.exceptions import ObjectLostError, RayActorError
 from ray.serve.exceptions import DeploymentUnavailableError
 from ray.serve.handle import DeploymentHandle
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    retry_if_exception_type,
+    stop_after_attempt,
+    wait_random_exponential,
+)
 
 from pipelines.serving.errors import ApiError
 from pipelines.serving.metrics import IngressMetrics
@@ -20,6 +26,9 @@ from pipelines.serving.regions import RegionFill, RegionRequest
 _LOST = (RayActorError, ObjectLostError)
 """The replica is gone, or cannot be reached. Where there is none just now, a call waits for one."""
 
+
+_MOST_TRIES = 8
+"""A region that so many replicas died over may be what kills them; the others are spared."""
 
 _BUSY_SECONDS = 2.0
 """A replica that does not say who it is within this time has others to answer first."""
@@ -50,18 +59,24 @@ class ReplicaSolver:
     async def passes(self, request: RegionRequest) -> AsyncGenerator[RegionFill]:
         """Fill a region, and show it after each pass, each pass once."""
         shown = 0
-        async for attempt in self._attempts():
-            with attempt, _explained():
-                stream: Any = self._handle.options(stream=True).passes.remote(request)
-                try:
-                    async for fill in stream:
-                        self._heard = time.monotonic()
-                        if fill.passes > shown:
-                            shown = fill.passes
-                            yield fill
-                except (asyncio.CancelledError, GeneratorExit):
-                    stream.cancel()  # or the replica would go on for nobody
-                    raise
+        with _explained():
+            async for attempt in self._attempts():
+                with attempt:
+                    async with aclosing(self._stream(request)) as fills:
+                        async for fill in fills:
+                            if fill.passes > shown:
+                                shown = fill.passes
+                                yield fill
+
+    async def _stream(self, request: RegionRequest) -> AsyncGenerator[RegionFill]:
+        stream: Any = self._handle.options(stream=True).passes.remote(request)
+        try:
+            async for fill in stream:
+                self._heard = time.monotonic()
+                yield fill
+        except (asyncio.CancelledError, GeneratorExit):
+            stream.cancel()  # or the replica would go on for nobody
+            raise
 
     async def describe(self) -> dict[str, Any]:
         """Ask a replica which model it serves; where all are busy, say what one said last.
@@ -77,22 +92,24 @@ class ReplicaSolver:
         return self._described
 
     async def _call(self, method: str, *arguments: Any) -> Any:
-        async for attempt in self._attempts():
-            with attempt, _explained():
-                response: Any = getattr(self._handle, method).remote(*arguments)
-                try:
-                    result = await response
+        with _explained():
+            async for attempt in self._attempts():
+                with attempt:
+                    response: Any = getattr(self._handle, method).remote(*arguments)
+                    try:
+                        result = await response
+                    except asyncio.CancelledError:
+                        response.cancel()  # or the replica would go on for nobody
+                        raise
                     self._heard = time.monotonic()
                     return result
-                except asyncio.CancelledError:
-                    response.cancel()  # or the replica would go on for nobody
-                    raise
         raise AssertionError("attempts end with a result or an error")
 
     def _attempts(self) -> AsyncRetrying:
         return AsyncRetrying(
             retry=retry_if_exception_type(_LOST),
             wait=wait_random_exponential(multiplier=0.05, max=0.5),
+            stop=stop_after_attempt(_MOST_TRIES),
             before_sleep=self._count,
             reraise=True,
         )
@@ -103,9 +120,17 @@ class ReplicaSolver:
 
 @contextmanager
 def _explained() -> Iterator[None]:
-    """Answer at once where waiting is in vain: no replica could be started, time after time."""
+    """Answer where trying again is in vain."""
     try:
         yield
+    except _LOST as error:
+        raise ApiError(
+            503,
+            "unavailable",
+            f"{_MOST_TRIES} model replicas in a row died over a part of this picture; it may be "
+            "too much for them: try the strategy crop or resize",
+            retry_after=5,
+        ) from error
     except DeploymentUnavailableError as error:
         raise ApiError(
             503,
