@@ -29,20 +29,27 @@ CAMPAIGN = """
 base: smoke
 options: {device: cpu, precision: fp32, num_workers: 1, loss.preset: eq5}
 trials:
-  one: {generator.blocks: 1}
-  two: {generator.blocks: 2}
 """
+
+BLOCKS = {"one": 1, "two": 2}
 
 
 class CampaignProcess(CommandProcess):
-    """`tune.py` on two trials."""
+    """`tune.py` on one or two trials."""
 
     def __init__(
-        self, data: str, folder: Path, *, name: str = "first", flags: Sequence[str] = ()
+        self,
+        data: str,
+        folder: Path,
+        *,
+        name: str = "first",
+        trials: Sequence[str] = ("one", "two"),
+        flags: Sequence[str] = (),
     ) -> None:
         """Plan it; flags stand over the options above."""
         super().__init__("tune.py", folder)
-        (folder / "campaign.yaml").write_text(CAMPAIGN)
+        lines = [f"  {trial}: {{generator.blocks: {BLOCKS[trial]}}}\n" for trial in trials]
+        (folder / "campaign.yaml").write_text(CAMPAIGN + "".join(lines))
         self.location = folder / "campaigns" / name
         self.tracking_uri = f"sqlite:///{folder}/mlflow.db"
         places = {"--name": name, "--data": data, "--output": folder / "campaigns"}
