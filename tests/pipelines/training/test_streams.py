@@ -12,7 +12,6 @@ import pytest
 import ray
 
 from isnet.config import InputError
-from isnet.masks import decode_hole
 from pipelines.shards import SCHEMAS, encode_shard, read_manifest
 from pipelines.storage import open_filesystem
 from pipelines.training import streams
@@ -212,28 +211,6 @@ def test_a_shard_is_opened_once_for_all_of_its_row_groups(row_groups, masks, mon
 def test_too_few_images_for_a_batch_is_a_clear_error(row_groups):
     with pytest.raises(InputError, match="203 images, fewer than one batch of 300"):
         steps_per_epoch(row_groups, 300)
-
-
-def test_packed_masks_come_back(ray_session):
-    holes = np.random.default_rng(1).random((5, 12, 13)) < 0.5
-    bank = MaskBank.pack(holes)
-    assert len(bank) == 5
-    assert all(np.array_equal(bank.hole(index), holes[index]) for index in range(5))
-
-
-@pytest.mark.parametrize("masks_per_task", [1, 256], ids=["a task a shard", "one task"])
-def test_the_bank_keeps_the_order_of_the_shards(prepared, monkeypatch, masks_per_task):
-    monkeypatch.setattr("pipelines.training.mask_bank._MASKS_PER_TASK", masks_per_task)
-    manifest = read_manifest(prepared)
-    expected = [
-        decode_hole(mask)
-        for shard in manifest.shards("masks", "train")
-        for mask in pq.read_table(f"{prepared}/{shard.path}")["mask"].to_pylist()
-    ]
-    for _ in range(3):
-        bank = read_mask_bank(prepared, manifest, "train", size=manifest.size)
-        assert len(bank) == len(expected)
-        assert all(np.array_equal(bank.hole(i), hole) for i, hole in enumerate(expected))
 
 
 def test_crops_are_random_and_cut_from_the_picture(row_groups, ray_session):
