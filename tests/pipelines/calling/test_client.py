@@ -135,7 +135,7 @@ def test_waits_as_long_as_it_is_asked_to(connect: Any, server: Endpoint) -> None
 
 def test_does_not_wait_where_no_try_could_follow(connect: Any, server: Endpoint) -> None:
     server.follow(scripted.refused(503, "overloaded", retry_after="100"))
-    with connect(server.url) as client, pytest.raises(InpaintError) as caught:
+    with connect(server.url, retry_for=60) as client, pytest.raises(InpaintError) as caught:
         fill(client)
     assert (caught.value.code, caught.value.retry_after) == ("overloaded", 100)
     assert len(server.received) == 1
