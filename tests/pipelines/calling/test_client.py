@@ -130,7 +130,7 @@ def test_waits_as_long_as_it_is_asked_to(connect: Any, server: Endpoint) -> None
     server.follow(scripted.refused(503, "overloaded", retry_after="0.15"), scripted.filled)
     with connect(server.url) as client:
         fill(client)
-    assert 0.15 <= server.times[1] - server.times[0] < 1
+    assert server.times[1] - server.times[0] >= 0.15
 
 
 def test_does_not_wait_where_no_try_could_follow(connect: Any, server: Endpoint) -> None:
