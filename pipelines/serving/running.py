@@ -51,12 +51,13 @@ def resolve(config: LocalServeConfig) -> LocalServeConfig:
     """Make every path absolute, and refuse what would be unsafe or cannot listen.
 
     Raises:
-        InputError: others could reach the endpoint without a token, the port is taken, or there
-            is no model at the checkpoint's location.
+        InputError: others could reach the endpoint without a token, the port is taken (a
+            cluster's Serve may have it already), or there is no model at the checkpoint's location.
 
     """
     require_tokens_unless_loopback(config.host, read_tokens(config.settings()))
-    _require_free(config.host, config.port)
+    if os.environ.get("RAY_ADDRESS", "local") == "local":
+        _require_free(config.host, config.port)
     location, uri = config.checkpoint, resolve_uri(config.tracking_uri)
     if not is_registered(location):
         location = absolute(location)
@@ -81,7 +82,7 @@ def serve_until_interrupted(config: LocalServeConfig) -> None:
     _start_serve(config)
     try:
         _deploy(config, environment={} if local else _token())
-        print(f"serving {config.checkpoint} at http://{config.host}:{config.port}", flush=True)
+        print(f"serving {config.checkpoint} at {_url(config)}", flush=True)
         if local:
             print(f"metrics for Prometheus at {_metrics_url()}", flush=True)
         print("Ctrl-C stops it", flush=True)
@@ -122,6 +123,11 @@ def _deploy(config: LocalServeConfig, *, environment: dict[str, str]) -> None:
         if not mistakes:
             raise
         raise InputError(f"the endpoint did not start: {mistakes[0]}") from error
+
+
+def _url(config: LocalServeConfig) -> str:
+    host = f"[{config.host}]" if ":" in config.host else config.host
+    return f"http://{host}:{config.port}"
 
 
 def _metrics_url() -> str:

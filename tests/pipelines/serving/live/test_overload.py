@@ -35,21 +35,28 @@ async def _hold(endpoint: EndpointProcess, token: str, places: int) -> list[Slow
     return [await client.begin() for client in clients]
 
 
-async def _wait_until_answered(endpoint: EndpointProcess, token: str, seconds: float) -> None:
-    """Wait until a request of a client is taken; until then it is told to come again."""
-    until = time.monotonic() + seconds
-    while (answer := await _send(endpoint, SMALL, token)).status_code != 200:
-        assert answer.status_code in (429, 503), answer.text
-        assert time.monotonic() < until, answer.text
-        await asyncio.sleep(0.2)
+async def _look(endpoint: EndpointProcess, token: str) -> httpx.Response:
+    """Ask for something that is refused with 415 if there is a place, and holds none."""
+    async with httpx.AsyncClient(base_url=endpoint.url, timeout=TIMEOUT) as http:
+        return await http.post("/v1/inpaint", headers={"Authorization": f"Bearer {token}"})
 
 
-async def _wait_until_refused(endpoint: EndpointProcess, token: str) -> httpx.Response:
-    """Wait until those who hold places have arrived; return what is said then."""
-    until = time.monotonic() + MAX_SECONDS / 2
-    while (answer := await _send(endpoint, SMALL, token)).status_code == 200:
+async def _wait_until_full(endpoint: EndpointProcess, token: str) -> httpx.Response:
+    """Wait until no place is left for a client; return what it is told then."""
+    until = time.monotonic() + MAX_SECONDS
+    while (answer := await _look(endpoint, token)).status_code == 415:
         assert time.monotonic() < until
     return answer
+
+
+async def _wait_until_free(endpoint: EndpointProcess, token: str, seconds: float) -> None:
+    """Wait until there is a place for a client, and see that its request is answered."""
+    until = time.monotonic() + seconds
+    while (answer := await _look(endpoint, token)).status_code != 415:
+        assert answer.status_code == 429
+        assert time.monotonic() < until
+        await asyncio.sleep(0.1)
+    assert (await _send(endpoint, SMALL, token)).status_code == 200
 
 
 def _require_refusal(answer: httpx.Response, status: int, code: str, limit: str) -> None:
@@ -63,10 +70,10 @@ def _require_refusal(answer: httpx.Response, status: int, code: str, limit: str)
 def test_what_is_too_much_is_refused_and_the_rest_answered(guarded: EndpointProcess):
     async def run() -> None:
         first = await _hold(guarded, FIRST, SHARE)
-        refused = await _wait_until_refused(guarded, FIRST)
+        refused = await _wait_until_full(guarded, FIRST)
         _require_refusal(refused, 429, "too_many_requests", "max_requests_per_client")
         second = await _hold(guarded, SECOND, ALL - SHARE)
-        refused = await _wait_until_refused(guarded, SECOND)
+        refused = await _wait_until_full(guarded, SECOND)
         _require_refusal(refused, 503, "overloaded", "max_requests")
         for status, body in await asyncio.gather(*(client.end() for client in first + second)):
             assert status == 200, body
@@ -102,10 +109,10 @@ def test_a_burst_is_shed_quickly_and_leaves_nothing_behind(guarded: EndpointProc
 def test_clients_that_leave_free_their_places(guarded: EndpointProcess):
     async def run() -> None:
         clients = await _hold(guarded, FIRST, SHARE)
-        await _wait_until_refused(guarded, FIRST)
+        await _wait_until_full(guarded, FIRST)
         for client in clients:
             client.leave()
-        await _wait_until_answered(guarded, FIRST, MAX_SECONDS / 2)
+        await _wait_until_free(guarded, FIRST, MAX_SECONDS - 1)
 
     asyncio.run(run())
 
@@ -113,10 +120,10 @@ def test_clients_that_leave_free_their_places(guarded: EndpointProcess):
 def test_clients_that_never_end_are_given_up(guarded: EndpointProcess):
     async def run() -> None:
         clients = await _hold(guarded, FIRST, SHARE)
-        await _wait_until_refused(guarded, FIRST)
+        await _wait_until_full(guarded, FIRST)
         for status, body in await asyncio.gather(*(client.answer() for client in clients)):
             assert status in (408, 503), body
-        await _wait_until_answered(guarded, FIRST, MAX_SECONDS)
+        await _wait_until_free(guarded, FIRST, MAX_SECONDS)
 
     began = time.monotonic()
     asyncio.run(run())
