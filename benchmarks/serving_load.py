@@ -13,7 +13,7 @@ import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import httpx
@@ -55,7 +55,7 @@ class LoadConfig:
     """Length of a measurement; a quarter of it comes before as a warm-up."""
     rounds: int = 3
     """How often each side is started."""
-    threads: int = cores()
+    threads: int = field(default_factory=cores)
     """PyTorch threads of each side."""
     output: str | None = None
     """Where to write the table: .md, or .json with every measurement."""

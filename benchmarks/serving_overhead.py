@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import httpx
@@ -43,7 +43,7 @@ class OverheadConfig:
     """Side of the pictures in pixels; holes of 10 to 20 %, so that one pass is enough."""
     requests: int = 24
     """Pictures that count; three more come first."""
-    threads: int = cores()
+    threads: int = field(default_factory=cores)
     """PyTorch threads, of the endpoint's replica and of the bare model."""
     output: str | None = None
     """Where to write the table: .md, or .json with every measurement."""

@@ -14,6 +14,11 @@ SIZE_MULTIPLE = 16
 """What a generator's height and width must be divisible by."""
 
 
+def padded(side: int) -> int:
+    """Return the side of an image as the network sees it."""
+    return -(-side // SIZE_MULTIPLE) * SIZE_MULTIPLE
+
+
 class InputError(ValueError):
     """A mistake in what the user gave; the message names the value and the fix.
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from isnet.config import SIZE_MULTIPLE, ReconstructionConfig
+from isnet.config import ReconstructionConfig, padded
 from isnet.masks import dilate_valid, hole_ratio
 from isnet.reconstruction import Generator, network_input
 
@@ -50,7 +50,7 @@ class Progress:
     def padded_size(self) -> tuple[int, int]:
         """Height and width that the network sees; images of one such size share passes."""
         height, width = self.image.shape[1:]
-        return _padded(height), _padded(width)
+        return padded(height), padded(width)
 
     @property
     def hole_ratio(self) -> float:
@@ -80,7 +80,3 @@ def _take(progress: Progress, prediction: torch.Tensor) -> None:
     progress.finished = ratio < config.threshold or progress.passes >= config.max_passes
     if not progress.finished:
         progress.valid = dilate_valid(progress.valid[None], config.kernel_size)[0]
-
-
-def _padded(side: int) -> int:
-    return -(-side // SIZE_MULTIPLE) * SIZE_MULTIPLE

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from isnet.config import SIZE_MULTIPLE, InputError
+from isnet.config import SIZE_MULTIPLE, InputError, padded
 from isnet.images import Box
 
 Strategy = Literal["original", "crop", "resize"]
@@ -50,8 +50,8 @@ class Region:
     @property
     def pixels(self) -> int:
         """Pixels that the network computes, its padding included."""
-        height, width = (-(-side // SIZE_MULTIPLE) * SIZE_MULTIPLE for side in self.hole.shape)
-        return height * width
+        height, width = self.hole.shape
+        return padded(height) * padded(width)
 
 
 def find_regions(

@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image
 from PIL.TiffImagePlugin import TiffImageFile
 
+from isnet.canvas import Picture, size_of
 from isnet.images import encode_jpeg, to_rgb
 from pipelines.coding.errors import CodecError
 from pipelines.coding.metadata import Metadata, read_metadata
@@ -22,8 +23,17 @@ from pipelines.coding.reading import deep, explained, opened, shown
 from pipelines.coding.tiff import is_unwritable
 from pipelines.coding.writing import LONGEST_SIDE, MODES, mode_of, plain, write
 
-__all__ = ["CodecError", "Encoded", "Format", "Upload", "count_pixels", "encode", "preview"]
-__all__ += ["read_mask", "read_upload"]
+__all__ = [
+    "CodecError",
+    "Encoded",
+    "Format",
+    "Upload",
+    "count_pixels",
+    "encode",
+    "preview",
+    "read_mask",
+    "read_upload",
+]
 
 Format = Literal["same", "png", "jpeg", "webp", "tiff"]
 
@@ -90,9 +100,9 @@ def read_upload(data: bytes, *, max_pixels: int, name: str = "image") -> Upload:
         return Upload(shown(file, data, metadata.orientation), form, metadata)
 
 
-def count_pixels(data: bytes, *, max_pixels: int, name: str = "image") -> int:
+def count_pixels(data: bytes, *, max_pixels: int) -> int:
     """Read width x height from a picture's header; raises as `read_upload`, and decodes nothing."""
-    with explained(data, max_pixels, name), opened(data, max_pixels) as file:
+    with explained(data, max_pixels, "image"), opened(data, max_pixels) as file:
         return file.width * file.height
 
 
@@ -128,7 +138,7 @@ def encode(
     if not 1 <= quality <= 100:
         raise CodecError("invalid_option", f"quality {quality}; choose 1 to 100")
     pixels = plain(result)
-    assert _size(pixels) == _size(upload.picture), "the result is of another size"
+    assert size_of(pixels) == size_of(upload.picture), "the result is of another size"
     stored = turned_back(pixels, upload.metadata.orientation)
     target = _target(upload.format, stored, format)
     same = target == upload.format
@@ -136,30 +146,17 @@ def encode(
     return Encoded(data, f"image/{target.lower()}")
 
 
-def preview(result: Image.Image | np.ndarray, *, quality: int = 85) -> bytes:
-    """Encode a picture to be looked at: as JPEG, `PREVIEW_SIDE` pixels at most, without alpha.
-
-    Args:
-        result: a picture of any mode, or an array as of `Upload`.
-        quality: 1 to 100.
-
-    """
+def preview(result: Picture, *, side: int = PREVIEW_SIDE) -> bytes:
+    """Encode a picture to be looked at: as JPEG, `side` pixels long at most, without alpha."""
     # Every n-th pixel first: of a large picture there is no second copy at full size.
-    step = max(1, max(_size(result)) // (2 * PREVIEW_SIDE))
+    step = max(1, max(size_of(result)) // (2 * side))
     if isinstance(result, Image.Image):
         size = max(1, result.width // step), max(1, result.height // step)
         picture = Image.fromarray(to_rgb(result.resize(size, Image.Resampling.NEAREST)))
     else:
         picture = Image.fromarray((result[::step, ::step, :3] >> 8).astype(np.uint8))
-    picture.thumbnail((PREVIEW_SIDE, PREVIEW_SIDE))
-    return encode_jpeg(np.asarray(picture), quality=quality)
-
-
-def _size(pixels: Image.Image | np.ndarray) -> tuple[int, int]:
-    """Return width and height."""
-    if isinstance(pixels, Image.Image):
-        return pixels.size
-    return pixels.shape[1], pixels.shape[0]
+    picture.thumbnail((side, side))
+    return encode_jpeg(np.asarray(picture), quality=85)
 
 
 def _target(came: str, pixels: Image.Image | np.ndarray, asked: str) -> str:
@@ -174,7 +171,7 @@ def _target(came: str, pixels: Image.Image | np.ndarray, asked: str) -> str:
             f"format {asked} is not one that holds mode {mode}, the picture's; "
             f"choose {', '.join(able)} or same",
         )
-    longest = max(_size(pixels))
+    longest = max(size_of(pixels))
     limit = LONGEST_SIDE.get(asked.upper(), longest)
     if longest > limit:
         raise CodecError(

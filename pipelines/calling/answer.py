@@ -40,7 +40,7 @@ class Picture:
 
 @dataclass(frozen=True, kw_only=True)
 class PassEvent(Picture):
-    """The whole picture after one pass over one region; a preview, mostly JPEG."""
+    """The whole picture after one pass over one region; a JPEG to look at."""
 
     number: int
     """Of the pass over this region, from 1."""
@@ -49,7 +49,7 @@ class PassEvent(Picture):
     regions: int
     """How many there are."""
     hole_ratio: float
-    """The hole's share, 0 to 1."""
+    """Share of the region that is still taken for missing, 0 to 1."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,7 +17,7 @@ class Options(TypedDict, total=False):
     """How a hole is to be filled; the endpoint chooses what is left out or None."""
 
     strategy: Literal["original", "crop", "resize"] | None
-    """What the network sees: the picture, a square around the hole, or the picture made small."""
+    """What the network sees: the picture, windows round the holes, or the picture made small."""
     passes: int | None
     """Most passes of the reconstruction, 1 to 11."""
     threshold: float | None

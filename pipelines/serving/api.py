@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from typing import Any
@@ -25,9 +24,6 @@ from pipelines.serving.regions import Solver
 from pipelines.serving.schema import INPAINT, MODEL, READY, STREAM, describe_schema
 from pipelines.serving.service import Answer, InpaintingService
 from pipelines.serving.watching import Watch
-
-_READY_SECONDS = 5.0
-"""A model that does not say who it is within this time is not ready."""
 
 
 def build_api(
@@ -127,7 +123,7 @@ class _Endpoint:
     async def model(self, request: Request) -> dict[str, Any]:
         """Say which model fills, how, and within which limits."""
         self._gatekeeper.client(request)
-        described = await self._described()
+        described = await self._service.solver.describe()
         settings = self._settings
         return {
             **described,
@@ -145,16 +141,10 @@ class _Endpoint:
 
     async def ready(self) -> dict[str, str]:
         """Say that a model is loaded."""
-        return {"status": "ready", "model_version": (await self._described())["version"]}
-
-    async def _described(self) -> dict[str, Any]:
-        try:
-            async with asyncio.timeout(_READY_SECONDS):
-                return await self._service.solver.describe()
-        except TimeoutError as error:
-            raise ApiError(
-                503, "unavailable", "no model replica answers yet; try again", retry_after=2
-            ) from error
+        return {
+            "status": "ready",
+            "model_version": (await self._service.solver.describe())["version"],
+        }
 
     async def refuse(self, request: Request, error: Exception) -> Response:
         """Answer a request that cannot be done."""

@@ -51,16 +51,15 @@ def _require_same_origin(request: Request) -> None:
     Without tokens only this machine can reach the endpoint, so its own page has a name of this
     machine. A site whose own name leads here, too (DNS rebinding), is another site.
     """
-    origin = request.headers.get("origin")
-    if origin is None:
-        return
-    place = origin.partition("://")[2]
-    name = re.sub(r":\d+$", "", place).strip("[]")
-    if place != request.headers.get("host") or not is_loopback(name):
+    host = request.headers.get("host", "")
+    origin = request.headers.get("origin", f"http://{host}")
+    name = re.sub(r":\d+$", "", host).strip("[]")
+    if origin.partition("://")[2] != host or not is_loopback(name):
         raise ApiError(
             403,
             "foreign_origin",
-            f"the page {origin:.100} is not the endpoint's own; use the page at /, or a program",
+            f"{origin:.100} is not this machine's; use http://127.0.0.1, or give the endpoint a "
+            f"token ({TOKEN_VARIABLE}) to be reached under other names",
         )
 
 

@@ -99,6 +99,7 @@ class PassBatcher:
             every_pass=every_pass,
             arrived=time.perf_counter(),
         )
+        entry.turn = self._turn_of(entry)
         self._entries.append(entry)
         self._wake.set()
         self._worker = self._worker or asyncio.get_running_loop().create_task(self._work())
@@ -113,6 +114,11 @@ class PassBatcher:
         finally:
             if entry in self._entries:
                 self._entries.remove(entry)
+
+    def _turn_of(self, entry: _Entry) -> int:
+        """Give who comes the turn of its size, else the last: newcomers are not always first."""
+        turns = (other.turn for other in self._entries if other.joins(entry))
+        return max(turns, default=self._turn)
 
     async def _work(self) -> None:
         loop = asyncio.get_running_loop()

@@ -19,7 +19,7 @@ Item = PassShown | Answer
 Emit = Callable[[Item], Awaitable[None]]
 
 _AHEAD = 2
-"""Items that wait for a client that reads slowly; after that the work waits."""
+"""Items that wait to be taken; after that the work waits. Serve takes them as they come."""
 
 _log = logging.getLogger("ray.serve")
 

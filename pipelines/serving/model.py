@@ -119,15 +119,7 @@ class InpaintingModel:
         passes = self._batcher.run(served.generator, progress, every_pass=every_pass)
         async with aclosing(passes):
             async for made in passes:
-                yield RegionFill(
-                    fill=made.fill,
-                    passes=made.passes,
-                    finished=made.finished,
-                    hole_ratio=made.hole_ratio,
-                    model_version=served.version,
-                    queue_seconds=made.queue_seconds,
-                    model_seconds=made.model_seconds,
-                )
+                yield RegionFill(model_version=served.version, **vars(made))
 
     def _loaded(self) -> ServedModel:
         assert self._served is not None, "Serve calls reconfigure before anything else"

@@ -1,8 +1,9 @@
-"""Calling model replicas, which may die at any moment."""
+"""Model replicas, seen from the ingress: they may die at any moment."""
 
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing, contextmanager
@@ -26,7 +27,6 @@ from pipelines.serving.regions import RegionFill, RegionRequest
 _LOST = (RayActorError, ObjectLostError)
 """The replica is gone, or cannot be reached. Where there is none just now, a call waits for one."""
 
-
 _MOST_TRIES = 8
 """A region that so many replicas died over may be what kills them; the others are spared."""
 
@@ -41,7 +41,7 @@ class ReplicaSolver:
     """Fills regions with whichever model replica lives. A `Solver`.
 
     A region gives the same fill however often it is asked for, so a call that was lost with its
-    replica is made again, until the caller's time is over.
+    replica is made again, a few times, within the time that the caller has.
     """
 
     def __init__(self, handle: DeploymentHandle, metrics: IngressMetrics) -> None:
@@ -49,7 +49,7 @@ class ReplicaSolver:
         self._handle = handle
         self._metrics = metrics
         self._described: dict[str, Any] | None = None
-        self._heard = 0.0
+        self._heard = -math.inf
 
     async def solve(self, request: RegionRequest) -> RegionFill:
         """Fill a region."""
@@ -82,13 +82,19 @@ class ReplicaSolver:
         """Ask a replica which model it serves; where all are busy, say what one said last.
 
         A busy endpoint is no dead one: whoever asks whether it is ready is not to wait in line.
+
+        Raises:
+            ApiError: nothing was heard of a replica for a minute, or since one was lost.
+
         """
         try:
             async with asyncio.timeout(_BUSY_SECONDS):
                 self._described = await self._call("describe")
-        except TimeoutError:
+        except TimeoutError as error:
             if self._described is None or time.monotonic() - self._heard > _ALIVE_SECONDS:
-                raise
+                raise ApiError(
+                    503, "unavailable", "no model replica answers yet; try again", retry_after=2
+                ) from error
         return self._described
 
     async def _call(self, method: str, *arguments: Any) -> Any:
@@ -115,6 +121,7 @@ class ReplicaSolver:
         )
 
     def _count(self, state: RetryCallState) -> None:
+        self._heard = -math.inf  # until one answers again
         self._metrics.retried()
 
 

@@ -15,7 +15,16 @@ from isnet.canvas import size_of
 from isnet.config import InputError
 from isnet.inpainter import InpaintingTask
 from isnet.strategies import Region
-from pipelines.codec import Encoded, Upload, count_pixels, encode, preview, read_mask, read_upload
+from pipelines.codec import (
+    PREVIEW_SIDE,
+    Encoded,
+    Upload,
+    count_pixels,
+    encode,
+    preview,
+    read_mask,
+    read_upload,
+)
 from pipelines.serving.admission import PixelBudget
 from pipelines.serving.body import Submission
 from pipelines.serving.concurrency import gathered, merged
@@ -30,6 +39,12 @@ _REGIONS_AT_ONCE = 4
 _PICTURES_AT_ONCE = 4
 """Largest pictures that are in memory at once, and threads that work on them. A thread ends what it
 began, also for a request that was given up; no other takes its place before."""
+
+
+_LARGE_PREVIEWS = 64
+_SMALL_SIDE = 320
+"""After so many previews a stream shows only the last pass of each region, and small: a client
+that does not read leaves them in Serve's memory, and a picture may have a thousand holes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,9 +149,13 @@ class InpaintingService:
             fills: dict[int, RegionFill] = {}
             streams = [self.solver.passes(request) for request in work.requests()]
             async with aclosing(merged(streams, at_once=_REGIONS_AT_ONCE)) as passes:
+                shown = 0
                 async for index, fill in passes:
                     fills[index] = fill
-                    yield await self._in_thread(_show, work, index, fill)
+                    if shown < _LARGE_PREVIEWS or fill.finished:
+                        side = PREVIEW_SIDE if shown < _LARGE_PREVIEWS else _SMALL_SIDE
+                        shown += 1
+                        yield await self._in_thread(_show, work, index, fill, side)
             yield await self._answer(work, [fills[index] for index in range(len(streams))])
 
     async def _answer(self, work: _Work, fills: Sequence[RegionFill]) -> Answer:
@@ -224,14 +243,14 @@ def _decode(submission: Submission, settings: EndpointSettings) -> _Work:
     return _Work(upload=upload, task=task, options=options)
 
 
-def _show(work: _Work, index: int, fill: RegionFill) -> PassShown:
+def _show(work: _Work, index: int, fill: RegionFill, side: int) -> PassShown:
     work.task.put(work.task.regions[index], fill.fill)
     return PassShown(
         number=fill.passes,
         region=index,
         regions=len(work.task.regions),
         hole_ratio=fill.hole_ratio,
-        jpeg=preview(work.task.picture),
+        jpeg=preview(work.task.picture, side=side),
     )
 
 

@@ -112,6 +112,13 @@ async def test_a_name_that_was_made_to_lead_here_is_another_site(
     await refused(client, url, 403, "foreign_origin", **small(), headers=headers)
 
 
+async def test_nothing_is_told_under_a_name_that_was_made_to_lead_here(
+    client: httpx.AsyncClient,
+) -> None:
+    response = await client.get("/v1/model", headers={"Host": "elsewhere.example:8000"})
+    assert (response.status_code, error_of(response)["code"]) == (403, "foreign_origin")
+
+
 @pytest.mark.parametrize("host", [HOST, "localhost:8000", "[::1]:8000", "localhost", "[::1]"])
 async def test_the_endpoints_own_page_can(client: httpx.AsyncClient, url: str, host: str) -> None:
     headers = {"Origin": f"http://{host}", "Host": host}

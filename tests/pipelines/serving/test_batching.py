@@ -153,6 +153,20 @@ async def test_the_oldest_region_goes_first_whatever_its_size(gate: Gate, runs: 
     await asyncio.gather(*tasks)
 
 
+async def test_newcomers_do_not_go_before_a_size_whose_turn_it_is(gate: Gate, runs: Runs) -> None:
+    large = await runs.start(1, passes=3, size=(48, 48))
+    await until(lambda: gate.passes)
+    tasks = [large, await runs.start(2)]
+    await gate.let(1)
+    await gate.let(1)
+    await until(lambda: gate.passes[-1] == [2])
+    tasks.append(await runs.start(3))
+    await gate.let(2)
+    await gate.let(1)
+    await gate.let(3)
+    await asyncio.gather(*tasks)
+
+
 async def test_a_pass_has_so_many_regions_and_the_oldest_of_them(gate: Gate, runs: Runs) -> None:
     await runs.start(1)
     await until(lambda: gate.passes)

@@ -170,7 +170,7 @@ def test_a_busy_model_is_described_as_it_was(monkeypatch: pytest.MonkeyPatch):
         for _ in range(2):
             assert await solver.describe() == {"version": "model"}
         monkeypatch.setattr(replicas, "_ALIVE_SECONDS", 0)
-        with pytest.raises(TimeoutError):
+        with pytest.raises(ApiError, match="no model replica answers"):
             await solver.describe()
 
     asyncio.run(run())
@@ -178,5 +178,19 @@ def test_a_busy_model_is_described_as_it_was(monkeypatch: pytest.MonkeyPatch):
 
 def test_a_model_that_never_answered_is_not_described(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(replicas, "_BUSY_SECONDS", 0.01)
-    with pytest.raises(TimeoutError):
+    with pytest.raises(ApiError, match="no model replica answers"):
         asyncio.run(Handle(asyncio.Event().wait).solver().describe())
+
+
+def test_a_model_whose_replica_was_lost_is_not_ready(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(replicas, "_BUSY_SECONDS", 0.05)
+    never = asyncio.Event().wait
+    handle = Handle(lambda: _return({"version": "model"}), lambda: _raise(LOST[0]), never)
+
+    async def run() -> None:
+        solver = handle.solver()
+        await solver.describe()
+        with pytest.raises(ApiError, match="no model replica answers"):
+            await solver.describe()
+
+    asyncio.run(run())

@@ -216,6 +216,17 @@ async def test_passes_do_not_pile_up_for_a_client_that_does_not_read(
     assert rest.count(b"event: ") >= 11
 
 
+async def test_of_many_previews_the_later_ones_are_few_and_small(
+    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipelines.serving.service._LARGE_PREVIEWS", 2)
+    response = await client.post(URL, **two_regions(threshold=0, passes=4))
+    shown = [data for name, data in events_of(response.text) if name == "pass"]
+    assert [data["pass"] for data in shown[2:]] == [4, 4]
+    widths = [decoded(picture_of(data)).width for data in shown]
+    assert widths == [WIDE, WIDE, 320, 320]
+
+
 async def test_events_are_what_the_description_says(client: httpx.AsyncClient) -> None:
     described = (await client.get("/openapi.json")).json()
     answer = described["paths"][URL]["post"]["responses"]["200"]
