@@ -22,7 +22,8 @@ class Recorder:
     def __init__(self) -> None:
         self.ingress, self.model = IngressMetrics(), ModelMetrics()
 
-    def record(self) -> None:
+    def record(self) -> str:
+        """Record, and name the process as Ray labels what it exports."""
         self.ingress.in_flight.set(3)
         self.ingress.answered("/v1/inpaint", code=200, seconds=0.3)
         self.ingress.answered("/v1/inpaint", code=503, seconds=0.001)
@@ -33,13 +34,17 @@ class Recorder:
         self.model.filled(passes=11, seconds=4.0)
         for images in (1, 4):
             self.model.passed(images)
+        import ray
+
+        return ray.get_runtime_context().get_worker_id()
 
 
-def exported(port: int) -> str:
-    """Our part of what a node shows to Prometheus."""
+def exported(port: int, worker: str) -> str:
+    """One process's part of what a node shows to Prometheus: others of this session record, too."""
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
         lines = answer.read().decode().splitlines(keepends=True)
-    return "".join(line for line in lines if re.match(r"(# \w+ )?ray_isnet_", line))
+    ours = re.compile(rf'# \w+ ray_isnet_|ray_isnet_.*WorkerId="{worker}"')
+    return "".join(line for line in lines if ours.match(line))
 
 
 def value(text: str, series: str, *labels: str) -> float:
@@ -57,12 +62,12 @@ def text(ray_session: None) -> str:
     import ray
 
     recorder = ray.remote(num_cpus=0)(Recorder).remote()
-    ray.get(recorder.record.remote())
+    worker = ray.get(recorder.record.remote())
     port = ray.nodes()[0]["MetricsExportPort"]
     names = {series for metric in METRICS for series in metric.exported}
     for _ in range(120):
         time.sleep(0.5)
-        if all(f"{name}{{" in (found := exported(port)) for name in names):
+        if all(f"{name}{{" in (found := exported(port, worker)) for name in names):
             return found
     raise AssertionError(f"{names} are not all in {found}")
 
