@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -13,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 from pipelines.serving.errors import ApiError, internal
 from pipelines.serving.schema import EVENTS
-from pipelines.serving.service import Answer, PassShown, as_data_url
+from pipelines.serving.service import Answer, PassShown
 
 Item = PassShown | Answer
 Emit = Callable[[Item], Awaitable[None]]
@@ -96,13 +97,13 @@ def _of_pass(shown: PassShown) -> dict[str, Any]:
         "region": shown.region,
         "regions": shown.regions,
         "hole_ratio": round(shown.hole_ratio, 6),
-        "image": as_data_url(shown.jpeg, "image/jpeg"),
+        "image": _as_data_url(shown.jpeg, "image/jpeg"),
     }
 
 
 def _of_answer(answer: Answer) -> dict[str, Any]:
     return {
-        "image": as_data_url(answer.encoded.data, answer.encoded.media_type),
+        "image": _as_data_url(answer.encoded.data, answer.encoded.media_type),
         "passes": answer.passes,
         "hole_ratio": round(answer.hole_ratio, 6),
         "model_version": answer.model_version,
@@ -113,3 +114,7 @@ def _of_answer(answer: Answer) -> dict[str, Any]:
 
 def _written(name: str, data: dict[str, Any]) -> bytes:
     return f"event: {name}\ndata: {json.dumps(data)}\n\n".encode()
+
+
+def _as_data_url(encoded: bytes, media_type: str) -> str:
+    return f"data:{media_type};base64,{base64.b64encode(encoded).decode()}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -147,11 +146,14 @@ class InpaintingService:
         """Fill a picture; yield it after each pass, and the answer at the end."""
         async with self._decoded(submission) as work:
             fills: dict[int, RegionFill] = {}
+            waited: dict[int, float] = {}
+            started = time.perf_counter()
             streams = [self.solver.passes(request) for request in work.requests()]
             async with aclosing(merged(streams, at_once=_REGIONS_AT_ONCE)) as passes:
                 shown = 0
                 async for index, fill in passes:
-                    fills[index] = fill
+                    waited.setdefault(index, time.perf_counter() - started - fill.model_seconds)
+                    fills[index] = replace(fill, queue_seconds=waited[index])
                     if shown < _LARGE_PREVIEWS or fill.finished:
                         side = PREVIEW_SIDE if shown < _LARGE_PREVIEWS else _SMALL_SIDE
                         shown += 1
@@ -259,8 +261,3 @@ def _finish(work: _Work, fills: Sequence[RegionFill]) -> Encoded:
         work.task.put(region, fill.fill)
     options = work.options
     return encode(work.upload, work.task.picture, format=options.format, quality=options.quality)
-
-
-def as_data_url(encoded: bytes, media_type: str) -> str:
-    """Write a picture's file as a URL, for JSON."""
-    return f"data:{media_type};base64,{base64.b64encode(encoded).decode()}"
