@@ -10,17 +10,16 @@ from typing import Protocol
 
 import httpx
 import pytest
-import torch
 from fastapi import FastAPI
 
-from isnet.checkpoint import load_generator, save_generator
-from isnet.config import GeneratorConfig, ReconstructionConfig
+from isnet.checkpoint import load_generator
+from isnet.config import ReconstructionConfig
 from isnet.inference import InferenceGenerator
 from isnet.inpainter import Inpainter
-from isnet.network import generator_from_config
 from pipelines.serving.metrics import IngressMetrics
 from pipelines.serving.model import InpaintingModel
 from tests.conftest import ROOT
+from tests.pipelines.evaluation.checkpoints import write_checkpoint
 from tests.pipelines.serving.in_process import api_of, client_of, load_model
 
 ALERTS = ROOT / "cluster" / "prometheus" / "serve-alerts.yaml"
@@ -33,23 +32,14 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-def save_small(folder: Path, *, seed: int) -> Path:
-    """Save an untrained generator of the real design."""
-    folder.mkdir(parents=True)
-    torch.manual_seed(seed)
-    config = GeneratorConfig(blocks=1, channels=2)
-    save_generator(folder, generator_from_config(config), config)
-    return folder
-
-
 @pytest.fixture(scope="session")
 def small_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return save_small(tmp_path_factory.mktemp("runs") / "first" / "model", seed=0)
+    return write_checkpoint(tmp_path_factory.mktemp("runs") / "first" / "model", seed=0)
 
 
 @pytest.fixture(scope="session")
 def other_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return save_small(tmp_path_factory.mktemp("runs") / "second" / "model", seed=1)
+    return write_checkpoint(tmp_path_factory.mktemp("runs") / "second" / "model", seed=1)
 
 
 @pytest.fixture(scope="session")
