@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from importlib.resources import files
 from pathlib import Path
 
 from fastapi import FastAPI
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import FileResponse, HTMLResponse
 from starlette.staticfiles import StaticFiles
-from swagger_ui_bundle import swagger_ui_path
 
+_SWAGGER = Path(str(files("fastapi_offline"))) / "static"
 _PAGE = Path(__file__).parent / "page"
 
 # Swagger UI starts from a script inside its page, and styles itself.
@@ -33,10 +34,10 @@ def add_pages(api: FastAPI) -> None:
             title="ISNet inpainting",
             swagger_js_url="/docs/files/swagger-ui-bundle.js",
             swagger_css_url="/docs/files/swagger-ui.css",
-            swagger_favicon_url="/docs/files/favicon-32x32.png",
+            swagger_favicon_url="/docs/files/favicon.png",
         )
         html.headers["Content-Security-Policy"] = _DOCS_POLICY
         return html
 
-    api.mount("/docs/files", StaticFiles(directory=swagger_ui_path), name="docs-files")
+    api.mount("/docs/files", StaticFiles(directory=_SWAGGER), name="docs-files")
     api.mount("/static", StaticFiles(directory=_PAGE), name="static")

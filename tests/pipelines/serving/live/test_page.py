@@ -255,3 +255,10 @@ def test_token_is_asked_for_and_sent(open_page: Open):
 def assert_no_sideways_scroll(page: Page) -> None:
     width = page.evaluate("document.documentElement.scrollWidth")
     assert width == PHONE["viewport"]["width"]
+
+
+def test_documentation_is_rendered(open_page: Open, endpoint):
+    page = open_page()
+    page.goto(f"{endpoint.url}/docs")
+    expect(page.get_by_role("heading", name="ISNet inpainting")).to_be_visible()
+    expect(page.get_by_text("Fill the hole of a picture", exact=True)).to_be_visible()
