@@ -12,10 +12,10 @@ import tyro
 
 from isnet.masks import SUSPICIOUS_MEAN_RATIO
 from pipelines.preparation.contact_sheet import draw_contact_sheet
-from pipelines.preparation.sources.listing import warn
 from pipelines.reading import read_column
 from pipelines.reporting.markdown import markdown_table
 from pipelines.shards import CONTACT_SHEET, REJECTED, SCHEMAS, Manifest, read_manifest
+from pipelines.sources.listing import warn
 from pipelines.storage import join, open_filesystem, printable, write_atomically
 
 _BAR = 40

@@ -17,8 +17,8 @@ import pyarrow as pa
 from pyarrow import compute
 
 from isnet.config import InputError
-from pipelines.preparation.sources.listing import Listing, warn
 from pipelines.shards import SPLITS
+from pipelines.sources.listing import Listing, warn
 from pipelines.storage import open_filesystem, printable, read_bytes
 
 _CODES = {str(code): code for code in range(len(SPLITS))}

@@ -12,11 +12,11 @@ from isnet.config import InputError
 from isnet.masks import Polarity
 from pipelines.preparation.config import PrepareConfig
 from pipelines.preparation.partition import read_partition
-from pipelines.preparation.sources.listing import Entry, Listing
-from pipelines.preparation.sources.opening import open_source
 from pipelines.preparation.work import Origin
 from pipelines.seeding import stable_hash
 from pipelines.shards import HELD_OUT_MASKS
+from pipelines.sources.listing import Entry, Listing
+from pipelines.sources.opening import open_source
 from pipelines.storage import printable
 
 

@@ -11,10 +11,10 @@ from isnet.config import InputError
 from isnet.masks import SUSPICIOUS_MEAN_RATIO
 from pipelines.preparation.config import LOCATIONS, PrepareConfig, shown
 from pipelines.preparation.plan import Plan
-from pipelines.preparation.sources.listing import warn
 from pipelines.preparation.units import BUCKETS, Done
 from pipelines.preparation.work import Origin
 from pipelines.shards import REJECTED, Kind, Manifest, Shard, content_hash
+from pipelines.sources.listing import warn
 from pipelines.storage import printable, write_atomically
 
 _KINDS: tuple[Kind, ...] = ("images", "masks")

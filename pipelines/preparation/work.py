@@ -11,9 +11,9 @@ from typing import NamedTuple, overload
 import numpy as np
 
 from isnet.masks import Polarity
-from pipelines.preparation.sources.listing import CHUNK, Entry, Listing
-from pipelines.preparation.sources.opening import Source
 from pipelines.shards import Kind
+from pipelines.sources.listing import CHUNK, Entry, Listing
+from pipelines.sources.opening import Source
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from isnet.config import InputError
-from pipelines.preparation.sources.opening import Source, open_source
+from pipelines.sources.opening import Source, open_source
 from tests.pipelines.preparation.photographs import photo
 
 PARTITION = {"000001.jpg": 0, "000002.jpg": 0, "000003.jpg": 0, "000004.jpg": 0}

@@ -222,7 +222,7 @@ def test_a_file_that_was_replaced_is_opened_anew(tmp_path: Path, write) -> None:
 
 def test_headers_are_read_as_one_stream_where_seeking_is_dear(tmp_path: Path, monkeypatch) -> None:
     """As on an object store: the same entries, from reads that only go forwards."""
-    from pipelines.preparation.sources import tar
+    from pipelines.sources import tar
 
     path = write_tar(tmp_path / "x.tar", MEMBERS)
     local = list(opened(path).list())

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from isnet.config import InputError
-from pipelines.preparation.sources import listing
-from pipelines.preparation.sources.listing import Entry, Listing
-from pipelines.preparation.sources.opening import Source, open_source
+from pipelines.sources import listing
+from pipelines.sources.listing import Entry, Listing
+from pipelines.sources.opening import Source, open_source
 
 
 def folder(path: Path) -> Source:

@@ -15,9 +15,9 @@ from pyarrow import parquet
 
 from isnet.config import InputError
 from pipelines.preparation.config import PrepareConfig
-from pipelines.preparation.sources.opening import open_source
 from pipelines.prepare import main, prepare
 from pipelines.shards import CONTACT_SHEET, MANIFEST, Manifest, read_manifest
+from pipelines.sources.opening import open_source
 from tests.object_store import ObjectStore
 from tests.pipelines.preparation.archives import (
     write_celeba,

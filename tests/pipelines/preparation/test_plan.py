@@ -11,7 +11,7 @@ from isnet.config import InputError
 from isnet.images import centre_square, encode_jpeg, open_image, square_crop
 from pipelines.preparation.config import PrepareConfig
 from pipelines.preparation.plan import MIXED_PHOTOS, SHARD_BYTES, _shard_count, make_plan
-from pipelines.preparation.sources.opening import open_source
+from pipelines.sources.opening import open_source
 from tests.pipelines.preparation.photographs import photo
 
 

@@ -56,7 +56,7 @@ def test_interrupted_run_makes_only_what_is_missing(
 
 
 def test_leftovers_of_killed_tasks_are_removed(copy: PrepareConfig, manifest: Manifest) -> None:
-    leftover = Path(copy.output) / "images/train/.00000.parquet.0123.tmp"
+    leftover = Path(copy.output) / f"images/train/.{'0a' * 16}.tmp"
     leftover.write_bytes(b"half a shard")
     (Path(copy.output) / MANIFEST).unlink()
     prepare(copy)

@@ -13,10 +13,10 @@ from PIL import Image, ImageOps
 from isnet.config import InputError
 from isnet.masks import decode_hole, encode_hole
 from pipelines.preparation.config import PrepareConfig
-from pipelines.preparation.sources.listing import Entry
-from pipelines.preparation.sources.opening import open_source
 from pipelines.preparation.units import image_rows, make_shard, mask_rows, write_units
 from pipelines.preparation.work import Item, Origin, Unit
+from pipelines.sources.listing import Entry
+from pipelines.sources.opening import open_source
 from tests.pipelines.preparation.archives import jpeg, write_tar
 from tests.pipelines.preparation.photographs import SIZE, decode
 

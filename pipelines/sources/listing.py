@@ -23,6 +23,9 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif")
 NOTES = (".md", ".txt")
 """Endings that nobody takes for a picture's: a README beside the pictures brings no warning."""
 
+HEAD = 65_536
+"""Bytes at a picture's beginning that nearly always say its format and size."""
+
 CHUNK = 65_536
 """Entries that are held as Python objects at a time."""
 
@@ -135,7 +138,8 @@ def pictures(entries: Iterable[Entry], others: Counter[str]) -> Iterator[Entry]:
 
 def is_hidden(key: str) -> bool:
     """Whether a file, or a folder it is in, is one that systems make and do not show."""
-    return any(part.startswith(".") or part == "__MACOSX" for part in key.split("/"))
+    parts = (part for part in key.split("/") if part not in (".", ".."))
+    return any(part.startswith(".") or part == "__MACOSX" for part in parts)
 
 
 def ending(key: str) -> str:

@@ -14,7 +14,8 @@ from typing import Any
 from pyarrow import fs
 
 from isnet.config import InputError
-from pipelines.preparation.sources.listing import (
+from pipelines.sources.listing import (
+    HEAD,
     NOTES,
     Entry,
     Listing,
@@ -85,12 +86,17 @@ class Tars:
             OSError: the archive cannot be read, or is not there (FileNotFoundError).
 
         """
+        return self.head(entry, entry.size)
+
+    def head(self, entry: Entry, size: int = HEAD) -> bytes:
+        """Read the first bytes of one picture; raises as `read`."""
         try:
             file = _open(self.locations[entry.file], self.opened)
         except FileNotFoundError as error:
             raise FileNotFoundError(self.name) from error
-        data: bytes = file.read_at(entry.size, entry.offset)
-        if len(data) < entry.size:
+        size = min(size, entry.size)
+        data: bytes = file.read_at(size, entry.offset)
+        if len(data) < size:
             raise InputError("cannot be read: the archive was cut short since it was listed")
         return data
 

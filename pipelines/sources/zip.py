@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import lzma
+import sys
 import uuid
 import zipfile
 import zlib
@@ -12,7 +14,8 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from isnet.config import InputError
-from pipelines.preparation.sources.listing import (
+from pipelines.sources.listing import (
+    HEAD,
     Entry,
     Listing,
     pictures,
@@ -84,18 +87,33 @@ class Zip:
         """Read one picture.
 
         Raises:
-            InputError: the member is damaged, as its checksum tells.
+            InputError: the member is damaged, as its checksum tells, or larger than it says.
             OSError: the archive cannot be read, or is not there (FileNotFoundError).
 
         """
+        return self._read(entry, sys.maxsize)
+
+    def head(self, entry: Entry, size: int = HEAD) -> bytes:
+        """Read the first bytes of one picture, no checksum for them; raises as `read`."""
+        return self._read(entry, size)
+
+    def _read(self, entry: Entry, size: int) -> bytes:
         try:
             archive = _open(self.location, self.opened)
-            here = entry.key not in archive.NameToInfo
-            return archive.read(_HERE + entry.key if here else entry.key)
+            info = copy.copy(_info(archive, entry.key))
+            most = info.file_size
+            info.file_size = sys.maxsize  # or zipfile hides what is beyond the size it says
+            with archive.open(info) as member:
+                data = member.read(min(size, most + 1))
         except FileNotFoundError as error:
             raise FileNotFoundError(self.name) from error
         except _DAMAGED as error:
             raise InputError(f"cannot be read from the archive: {error}") from error
+        if len(data) > most:
+            raise InputError(
+                f"is larger than the {most:,} bytes of the archive's index; pack it again"
+            )
+        return data
 
     def _unreadable(self, error: Exception) -> InputError:
         """Tell an archive whose end is missing from a file that never was one."""
@@ -105,6 +123,10 @@ class Zip:
         if start in (b"PK\3\4", b""):
             return InputError(f"{self.name} is cut short; download it again")
         return InputError(f"{self.name} is no zip archive ({error}); check the file")
+
+
+def _info(archive: zipfile.ZipFile, key: str) -> zipfile.ZipInfo:
+    return archive.getinfo(key if key in archive.NameToInfo else _HERE + key)
 
 
 @lru_cache(maxsize=2)

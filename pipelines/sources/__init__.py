@@ -1,0 +1,1 @@
+"""Where pictures and masks come from: folders, tar and zip archives and tables, read in place."""
