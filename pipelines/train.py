@@ -25,9 +25,9 @@ import sys
 from collections.abc import Sequence
 
 from pipelines.cli import parse_preset, run_main, take_flag, take_option
+from pipelines.signals import EXIT_CODE
 from pipelines.training.config import PRESETS, shown
 from pipelines.training.fit import TerminatedError, fit, resolve
-from pipelines.training.link import EXIT_CODE
 from pipelines.tuning.trials import presets_from_trial
 
 

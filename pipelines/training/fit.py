@@ -14,6 +14,7 @@ from ray.actor import ActorHandle
 
 from isnet.checkpoint import CONFIG_FILE, GENERATOR_FILES, WEIGHTS_FILE
 from isnet.config import InputError
+from pipelines.claim import Claim
 from pipelines.shards import read_manifest
 from pipelines.storage import absolute, local_copy, printable, require_absolute
 from pipelines.tracking.registry import register_model
@@ -21,7 +22,6 @@ from pipelines.tracking.runs import Status, finish_run, log_artifacts, open_run
 from pipelines.tracking.server import resolve_uri
 from pipelines.training.checkpoints import best, newest
 from pipelines.training.checks import Inspection, inspect
-from pipelines.training.claim import Claim
 from pipelines.training.config import TrainConfig, shown
 from pipelines.training.launch import connect_for, launch
 from pipelines.training.link import new_link

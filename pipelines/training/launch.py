@@ -14,11 +14,11 @@ from ray.train import FailureConfig, LoggingConfig, RunConfig, ScalingConfig
 from ray.train.torch import TorchConfig, TorchTrainer
 
 from isnet.config import InputError
+from pipelines.claim import Claim
 from pipelines.cluster import connect
 from pipelines.shards import Manifest
 from pipelines.storage import open_filesystem, printable
 from pipelines.training.checks import Inspection
-from pipelines.training.claim import Claim
 from pipelines.training.config import AUTO, TrainConfig
 from pipelines.training.link import on_sigterm
 from pipelines.training.loop import Ending, Job, train_worker

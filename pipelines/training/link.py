@@ -11,9 +11,8 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from types import FrameType
 from typing import Any
 
 import ray
@@ -21,11 +20,10 @@ from ray.actor import ActorHandle
 from ray.exceptions import RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from pipelines.signals import on_first_signal
+
 _LOOK_EVERY_S = 2.0
 _DEAF_AFTER_S = 5.0
-
-EXIT_CODE = 128 + signal.SIGTERM
-"""What a process that SIGTERM has ended exits with."""
 
 Curve = list[tuple[int, float]]
 """Validations, oldest first: step, and held-out PSNR of the progressive reconstruction in dB."""
@@ -87,31 +85,6 @@ def on_sigterm(link: ActorHandle) -> Iterator[None]:
 
     with on_first_signal((signal.SIGTERM,), ask):
         yield
-
-
-@contextmanager
-def on_first_signal(
-    numbers: Sequence[signal.Signals], action: Callable[[], None]
-) -> Iterator[None]:
-    """Call `action` from a thread on the first of some signals; a second one does as ever."""
-    if threading.current_thread() is not threading.main_thread():
-        yield  # only the main thread may have handlers
-        return
-
-    def restore() -> None:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
-
-    def handle(number: int, frame: FrameType | None) -> None:
-        restore()
-        # Not from the handler itself, which may have interrupted a call into Ray.
-        threading.Thread(target=action, daemon=True).start()
-
-    previous = {number: signal.signal(number, handle) for number in numbers}
-    try:
-        yield
-    finally:
-        restore()
 
 
 class DriverLink:

@@ -21,10 +21,10 @@ from ray.train.v2._internal.execution import context as ray_train_context
 
 from isnet.images import to_tensor
 from isnet.training import GanTrainer, NonFiniteLossError
+from pipelines.claim import Claim
 from pipelines.seeding import stable_hash
 from pipelines.storage import printable
 from pipelines.training.building import build_trainer, check_device
-from pipelines.training.claim import Claim
 from pipelines.training.config import TrainConfig
 from pipelines.training.ranks import Ranks
 from pipelines.training.recorder import Recorder
@@ -61,7 +61,7 @@ class Job:
     @property
     def run(self) -> str:
         """The run's folder, a path or a URI."""
-        return self.claim.run
+        return self.claim.folder
 
 
 @dataclass(frozen=True, kw_only=True)

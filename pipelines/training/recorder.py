@@ -15,10 +15,10 @@ from torch import Tensor
 
 from isnet.config import InputError
 from isnet.training import GanTrainer
+from pipelines.claim import Claim
 from pipelines.storage import is_uri
 from pipelines.tracking.rows import logged
 from pipelines.tracking.tracker import Tracker
-from pipelines.training.claim import Claim
 from pipelines.training.config import TrainConfig
 from pipelines.training.link import DriverLink
 from pipelines.training.observer import Observer
@@ -60,7 +60,7 @@ class Recorder:
         tracker = Tracker(
             uri,
             run_id,
-            unsent_folder=Path(tempfile.gettempdir() if is_uri(claim.run) else claim.run),
+            unsent_folder=Path(tempfile.gettempdir() if is_uri(claim.folder) else claim.folder),
             pending=restored.state["pending"] if restored.state is not None else (),
             known=_logged(uri, run_id) if restored.passed_over is not None else (),
         )

@@ -18,9 +18,9 @@ from torch import nn
 
 from isnet.checkpoint import save_generator, save_training_state, snapshot
 from isnet.config import GeneratorConfig, InputError
+from pipelines.claim import Claim, ClaimLostError
 from pipelines.storage import printable
 from pipelines.training.checkpoints import prune, upload
-from pipelines.training.claim import Claim, ClaimLostError
 from pipelines.training.link import Curve
 
 _PAUSES_S = (1.0, 5.0)
@@ -68,7 +68,7 @@ class Saver:
             on_saved: called from the thread once a checkpoint is complete.
 
         """
-        self._claim, self._run = claim, claim.run
+        self._claim, self._run = claim, claim.folder
         self._keep_best, self._on_saved = keep_best, on_saved
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="checkpoint")
         self._running: Future[None] | None = None

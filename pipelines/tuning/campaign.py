@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from isnet.checkpoint import CONFIG_FILE, GENERATOR_FILES
+from pipelines.claim import Claim, ClaimLostError
 from pipelines.storage import exists, join, local_copy, open_filesystem, printable
 from pipelines.tracking.runs import Status, finish_children, finish_run, open_run
 from pipelines.training.checkpoints import delete_all, newest
-from pipelines.training.claim import Claim, ClaimLostError
 from pipelines.training.config import shown
 from pipelines.training.fit import resolve
 from pipelines.training.runs import publish_model

@@ -19,13 +19,14 @@ from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 from ray.tune.search.optuna import OptunaSearch
 
+from pipelines.claim import Claim
 from pipelines.cli import one_line
 from pipelines.progress import clock
 from pipelines.seeding import stable_hash
+from pipelines.signals import on_first_signal
 from pipelines.storage import join, open_filesystem, printable
 from pipelines.tracking.runs import finish_run
-from pipelines.training.claim import Claim
-from pipelines.training.link import new_link, on_first_signal
+from pipelines.training.link import new_link
 from pipelines.training.runs import recorded_run_id
 from pipelines.tuning.config import VALIDATIONS
 from pipelines.tuning.folder import Campaign, Outcome

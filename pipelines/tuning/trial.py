@@ -13,11 +13,11 @@ from ray.actor import ActorHandle
 
 from isnet.checkpoint import GENERATOR_FILES, read_about
 from isnet.config import InputError
+from pipelines.claim import Claim
 from pipelines.cli import one_line, unwrap
 from pipelines.storage import local_copy, printable
 from pipelines.tracking.runs import log_artifact_bytes, log_once
 from pipelines.training.checkpoints import delete_all
-from pipelines.training.claim import Claim
 from pipelines.training.config import TrainConfig
 from pipelines.training.fit import Membership, TerminatedError, fit
 from pipelines.training.link import new_link

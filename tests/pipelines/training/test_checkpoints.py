@@ -13,8 +13,8 @@ import torch
 from isnet.checkpoint import load_generator, load_training_state, read_about, snapshot
 from isnet.config import GeneratorConfig, InputError
 from isnet.network import generator_from_config
+from pipelines.claim import Claim
 from pipelines.training.checkpoints import best, find, newest, prune, upload
-from pipelines.training.claim import Claim
 from pipelines.training.restoring import choose
 from pipelines.training.saving import Contents, Saver
 
