@@ -48,10 +48,16 @@ class Region:
     """bool (h, w), True = missing."""
 
     @property
+    def padded_size(self) -> tuple[int, int]:
+        """Height and width that the network sees; regions of one such size share passes."""
+        height, width = self.hole.shape
+        return padded(height), padded(width)
+
+    @property
     def pixels(self) -> int:
         """Pixels that the network computes, its padding included."""
-        height, width = self.hole.shape
-        return padded(height) * padded(width)
+        height, width = self.padded_size
+        return height * width
 
 
 def find_regions(

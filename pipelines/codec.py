@@ -6,6 +6,7 @@ was sent, and in formats without loss exactly its pixels wherever they were not 
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from typing import Literal
 
@@ -29,6 +30,7 @@ __all__ = [
     "Format",
     "Upload",
     "count_pixels",
+    "displayed_size",
     "encode",
     "preview",
     "read_mask",
@@ -39,6 +41,12 @@ Format = Literal["same", "png", "jpeg", "webp", "tiff"]
 
 PREVIEW_SIDE = 1600
 """Longest side of a preview, in pixels."""
+
+_ANY = sys.maxsize
+"""No limit on pixels, where none is decoded."""
+
+_SIDEWAYS = (5, 6, 7, 8)
+"""Orientations of EXIF that turn a picture by a quarter."""
 
 _CHOICES = ("png", "jpeg", "webp", "tiff")
 
@@ -104,6 +112,18 @@ def count_pixels(data: bytes, *, max_pixels: int) -> int:
     """Read width x height from a picture's header; raises as `read_upload`, and decodes nothing."""
     with explained(data, max_pixels, "image"), opened(data, max_pixels) as file:
         return file.width * file.height
+
+
+def displayed_size(data: bytes) -> tuple[int, int]:
+    """Read height and width in display orientation from the first bytes of a picture, or all.
+
+    Raises:
+        CodecError: the header is not in these bytes, or is none.
+
+    """
+    with explained(data, _ANY, "image"), opened(data, _ANY) as file:
+        turned = orientation_of(file) in _SIDEWAYS
+        return (file.width, file.height) if turned else (file.height, file.width)
 
 
 def read_mask(data: bytes, *, max_pixels: int) -> Image.Image:

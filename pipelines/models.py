@@ -11,10 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from torch import nn
 
 from isnet.checkpoint import GENERATOR_FILES, read_about, read_generator
-from isnet.config import GeneratorConfig, InputError
+from isnet.config import GeneratorConfig, InputError, ReconstructionConfig
+from isnet.progress import Progress, advance
+from isnet.reconstruction import Generator
 from pipelines.storage import local_copy, printable
 from pipelines.tracking.registry import fetch_registered, is_registered
 
@@ -48,6 +51,23 @@ def load_checkpoint(location: str, *, tracking_uri: str) -> Model:
         generator, config = _read(path, location)
         about = read_about(path) if path.is_dir() else {}
     return Model(location=printable(location), generator=generator, config=config, about=about)
+
+
+def require_finite(generator: Generator, location: str, *, device: torch.device | str) -> None:
+    """Make a pass over a small grey picture; the first one is slower than all later ones.
+
+    Raises:
+        InputError: its pixels are not finite.
+
+    """
+    hole = np.zeros((64, 64), dtype=bool)
+    hole[16:48, 16:48] = True
+    grey = np.full((64, 64, 3), 128, dtype=np.uint8)
+    once = ReconstructionConfig(max_passes=1)
+    progress = Progress(grey, hole, once, device=device)
+    advance(generator, [progress])
+    if not np.isfinite(progress.fill()).all():
+        raise InputError(f"the model at {printable(location)} gives pixels that are not finite")
 
 
 def fingerprint(network: nn.Module) -> str:

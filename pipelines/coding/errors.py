@@ -7,7 +7,17 @@ from typing import Literal
 from isnet.config import InputError
 
 ErrorCode = Literal[
-    "unsupported_format", "undecodable", "animated", "too_many_pixels", "invalid_option"
+    "unsupported_format",
+    "undecodable",
+    "animated",
+    "too_many_bytes",
+    "too_many_pixels",
+    "region_too_large",
+    "size_mismatch",
+    "no_mask",
+    "unsafe_name",
+    "crashed",
+    "invalid_option",
 ]
 
 

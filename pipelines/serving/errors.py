@@ -10,7 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from isnet.config import InputError
 from pipelines.codec import CodecError
 
-_CODEC_STATUS = {"too_many_pixels": 413, "unsupported_format": 415}
+_CODEC_STATUS = {"too_many_pixels": 413, "region_too_large": 413, "unsupported_format": 415}
+_CODEC_LIMITS = {"too_many_pixels": "max_pixels", "region_too_large": "max_region_pixels"}
 
 _MALFORMED = ("missing", "json_invalid", "model_type")
 """Findings of pydantic about the request as such."""
@@ -45,6 +46,10 @@ class ApiError(Exception):
         self.limit = limit
         self.retry_after = retry_after
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Let an answer that is one cross from one process to another."""
+        return _restored, (self.status, self.code, self.message, self.limit, self.retry_after)
+
     def body(self) -> dict[str, Any]:
         """Return the answer's JSON."""
         limit = None if self.limit is None else {"name": self.limit[0], "value": self.limit[1]}
@@ -58,6 +63,16 @@ class ApiError(Exception):
         if self.retry_after is not None:
             headers["Retry-After"] = str(max(1, math.ceil(self.retry_after)))
         return headers
+
+
+def _restored(
+    status: int,
+    code: str,
+    message: str,
+    limit: tuple[str, float] | None,
+    retry_after: float | None,
+) -> ApiError:
+    return ApiError(status, code, message, limit=limit, retry_after=retry_after)
 
 
 class LimitBody(BaseModel):
@@ -92,7 +107,7 @@ def from_input_error(error: InputError, limits: dict[str, float]) -> ApiError:
     """Turn a mistake in a picture or an option into an answer; `limits` are settings by name."""
     if not isinstance(error, CodecError):
         return ApiError(422, "invalid_input", str(error))
-    name = "max_pixels" if error.code == "too_many_pixels" else None
+    name = _CODEC_LIMITS.get(error.code)
     return ApiError(
         _CODEC_STATUS.get(error.code, 422),
         error.code,

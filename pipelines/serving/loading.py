@@ -6,13 +6,10 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 
-from isnet.config import InputError, ReconstructionConfig
 from isnet.inference import InferenceGenerator, Precision
-from isnet.progress import Progress, advance
-from pipelines.models import Model, fingerprint, load_checkpoint
+from pipelines.models import Model, fingerprint, load_checkpoint, require_finite
 from pipelines.storage import absolute, printable
 from pipelines.tracking.registry import is_registered, resolve_registered
 from pipelines.tracking.server import resolve_uri
@@ -25,6 +22,8 @@ class ServedModel:
     version: str
     """Name and fingerprint, ASCII: each answer carries it in a header."""
     generator: InferenceGenerator
+    place: str
+    """Where it lies, an alias resolved; not for clients: a URI may carry a password."""
     description: dict[str, Any]
     """Version, location, design, size, device and precision, for `/v1/model`."""
 
@@ -46,11 +45,12 @@ def load_served(location: str, *, tracking_uri: str, precision: Precision) -> Se
     model = load_checkpoint(place, tracking_uri=uri)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     generator = InferenceGenerator(model.generator, device=device, precision=precision)
-    _require_finite(generator, location)
+    require_finite(generator, location, device=generator.device)
     version = f"{_plain(_name(place))}:{fingerprint(model.generator)}"
     return ServedModel(
         version=version,
         generator=generator,
+        place=place,
         description=_description(model, generator, version, location),
     )
 
@@ -68,18 +68,6 @@ def _description(
         "device": str(generator.device),
         "precision": generator.precision,
     }
-
-
-def _require_finite(generator: InferenceGenerator, location: str) -> None:
-    """Make a pass over a small grey picture; the first one is slower than all later ones."""
-    hole = np.zeros((64, 64), dtype=bool)
-    hole[16:48, 16:48] = True
-    grey = np.full((64, 64, 3), 128, dtype=np.uint8)
-    once = ReconstructionConfig(max_passes=1)
-    progress = Progress(grey, hole, once, device=generator.device)
-    advance(generator, [progress])
-    if not np.isfinite(progress.fill()).all():
-        raise InputError(f"the model at {printable(location)} gives pixels that are not finite")
 
 
 def _name(place: str) -> str:

@@ -10,10 +10,8 @@ from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-from isnet.canvas import size_of
 from isnet.config import InputError
 from isnet.inpainter import InpaintingTask
-from isnet.strategies import Region
 from pipelines.codec import (
     PREVIEW_SIDE,
     Encoded,
@@ -31,6 +29,7 @@ from pipelines.serving.config import EndpointSettings
 from pipelines.serving.errors import ApiError, from_input_error
 from pipelines.serving.options import InpaintOptions
 from pipelines.serving.regions import RegionFill, RegionRequest, Solver
+from pipelines.tasks import open_task
 
 _REGIONS_AT_ONCE = 4
 """Regions of one request that are in the model's hands at once: a request does not crowd others."""
@@ -194,7 +193,6 @@ class InpaintingService:
         pixels = await self._in_thread(_count_pixels, submission, self._settings)
         async with self._budget.hold(pixels):
             work = await self._in_thread(_decode, submission, self._settings)
-            self._require_small_regions(work.task.regions)
             yield work
 
     async def _in_thread(self, function: Any, *arguments: Any) -> Any:
@@ -205,19 +203,6 @@ class InpaintingService:
         except InputError as error:
             raise from_input_error(error, self.limits()) from error
 
-    def _require_small_regions(self, regions: Sequence[Region]) -> None:
-        most = self._settings.max_region_pixels
-        for region in regions:
-            if region.pixels > most:
-                height, width = region.hole.shape
-                raise ApiError(
-                    413,
-                    "region_too_large",
-                    f"the network would see {width}x{height} pixels at once; the limit is "
-                    f"{most:,}: take the strategy crop where holes are small, else resize",
-                    limit=("max_region_pixels", most),
-                )
-
 
 def _count_pixels(submission: Submission, settings: EndpointSettings) -> int:
     return count_pixels(submission.image, max_pixels=settings.max_pixels)
@@ -227,20 +212,13 @@ def _decode(submission: Submission, settings: EndpointSettings) -> _Work:
     options = submission.options
     upload = read_upload(submission.image, max_pixels=settings.max_pixels)
     mask = read_mask(submission.mask, max_pixels=settings.max_pixels)
-    if mask.size != size_of(upload.picture):
-        width, height = size_of(upload.picture)
-        raise ApiError(
-            422,
-            "size_mismatch",
-            f"the mask is {mask.width}x{mask.height}, the image {width}x{height} in display "
-            "orientation; send a mask of the image's size",
-        )
-    task = InpaintingTask(
+    task = open_task(
         upload.picture,
         mask,
         polarity=options.mask_polarity,
         strategy=options.strategy,
         scale=settings.scale,
+        max_region_pixels=settings.max_region_pixels,
     )
     return _Work(upload=upload, task=task, options=options)
 
