@@ -49,7 +49,7 @@ def require_shared(output: str, inputs: Sequence[tuple[str, str, str]]) -> None:
     try:
         for flag, location, sight in (*inputs, ("--output", output, marker)):
             # file:///x is a URI, too, and as much one node's own as /x is.
-            if is_local(open_filesystem(location)[0]):
+            if is_local(open_filesystem(sight)[0]):
                 _require_seen(flag, location, sight, nodes)
     finally:
         filesystem.delete_file(path)

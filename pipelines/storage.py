@@ -20,6 +20,7 @@ from isnet.config import InputError
 _URI = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]+://")
 _SQLITE = re.compile(r"^sqlite(\+\w+)?:///")
 _CREDENTIALS = re.compile(r"://(?:[^/@?:\s]*:[^@?\s]*|[^/@?\s]*)@")
+_TEMPORARY = re.compile(r"\.[0-9a-f]{32}\.tmp")
 _OBJECT_STORES = ("s3", "gcs", "abfs")
 
 
@@ -64,9 +65,9 @@ def write_atomically(filesystem: fs.FileSystem, path: str, data: bytes | memoryv
     if filesystem.type_name in _OBJECT_STORES:
         _write(filesystem, path, data)
         return
-    folder, _, name = path.rpartition("/")
+    folder = path.rpartition("/")[0]
     filesystem.create_dir(folder, recursive=True)
-    temporary = f"{folder}/.{name}.{uuid.uuid4().hex}.tmp"
+    temporary = f"{folder}/.{uuid.uuid4().hex}.tmp"  # no longer than names may be
     try:
         _write(filesystem, temporary, data)
         filesystem.move(temporary, path)
@@ -79,8 +80,15 @@ def write_atomically(filesystem: fs.FileSystem, path: str, data: bytes | memoryv
 def write_or_explain(location: str, data: bytes) -> None:
     """Write a file atomically; `InputError` says where it cannot be written, and what to do."""
     filesystem, path = open_filesystem(location)
-    try:
+    with explained_writes(location):
         write_atomically(filesystem, path, data)
+
+
+@contextmanager
+def explained_writes(location: str) -> Iterator[None]:
+    """Turn an `OSError` into an `InputError` that says where it is that cannot be written to."""
+    try:
+        yield
     except OSError as error:
         reason = printable(str(error).splitlines()[0])
         raise InputError(
@@ -91,7 +99,7 @@ def write_or_explain(location: str, data: bytes) -> None:
 
 def is_temporary(name: str) -> bool:
     """Whether a file name is one that `write_atomically` moves away when it is done."""
-    return name.startswith(".") and name.endswith(".tmp")
+    return _TEMPORARY.fullmatch(name) is not None
 
 
 def _write(filesystem: fs.FileSystem, path: str, data: bytes | memoryview) -> None:

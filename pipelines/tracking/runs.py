@@ -120,16 +120,24 @@ def log_artifact_bytes(uri: str, run_id: str, data: bytes, artifact: str) -> Non
 def log_once(uri: str, run_id: str, step: int, values: Mapping[str, float]) -> None:
     """Log metrics that a run does not have yet; warn where the server does not take them."""
     try:
-        client = connect(uri)
-        known = client.get_run(run_id).data.metrics
-        rows: list[Row] = [
-            {"key": safe_name(key), "step": step, "timestamp": now(), "value": float(value)}
-            for key, value in values.items()
-            if safe_name(key) not in known
-        ]
-        send_rows(client, run_id, rows)
+        known = connect(uri).get_run(run_id).data.metrics
     except Exception as error:  # noqa: BLE001 (as `finish_run`)
         _log.warning("the scores were not logged to run %s: %s", run_id, first_line(error))
+        return
+    missing = {key: value for key, value in values.items() if safe_name(key) not in known}
+    log_metrics(uri, run_id, step, missing)
+
+
+def log_metrics(uri: str, run_id: str, step: int, values: Mapping[str, float]) -> None:
+    """Log metrics of a step; warn where the server does not take them."""
+    rows: list[Row] = [
+        {"key": safe_name(key), "step": step, "timestamp": now(), "value": float(value)}
+        for key, value in values.items()
+    ]
+    try:
+        send_rows(connect(uri), run_id, rows)
+    except Exception as error:  # noqa: BLE001 (as `finish_run`)
+        _log.warning("metrics were not logged to run %s: %s", run_id, first_line(error))
 
 
 def finish_children(uri: str, parent_run_id: str, status: Status) -> None:

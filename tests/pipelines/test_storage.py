@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -75,9 +77,20 @@ def test_failed_write_keeps_the_old_file(tmp_path: Path) -> None:
     assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
 
 
-def test_temporary_names_are_recognised() -> None:
-    assert is_temporary(".00000.parquet.0123.tmp")
-    assert not is_temporary("00000.parquet")
+@pytest.mark.parametrize("name", ["00000.parquet", ".cat.tmp", f".{'0' * 32}.tmp.png", ".0123.tmp"])
+def test_names_that_people_give_are_not_taken_for_temporary(name: str) -> None:
+    assert not is_temporary(name)
+
+
+def test_what_a_killed_write_leaves_is_taken_for_temporary(tmp_path: Path) -> None:
+    code = (
+        "import os, sys; from pyarrow import fs; from pipelines import storage; "
+        "storage._write = lambda *_: (open(_[1], 'w').close(), os._exit(9)); "
+        "storage.write_atomically(fs.LocalFileSystem(), sys.argv[1], b'data')"
+    )
+    assert subprocess.run([sys.executable, "-c", code, str(tmp_path / "file")]).returncode == 9
+    (left,) = tmp_path.iterdir()
+    assert is_temporary(left.name)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""Bulk jobs: holes in whole collections of pictures filled on the cluster."""

@@ -1,0 +1,142 @@
+"""The folder of a job's results: taken for one job, finished or not."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from pyarrow import fs
+
+from isnet.config import InputError
+from pipelines.bulk.attempts import ATTEMPTS
+from pipelines.bulk.config import InpaintConfig
+from pipelines.bulk.results import FOLDER, PARTS
+from pipelines.confinement import Roots
+from pipelines.sources.folder import Folder
+from pipelines.sources.opening import Source
+from pipelines.storage import (
+    exists,
+    is_local,
+    is_temporary,
+    is_uri,
+    join,
+    open_filesystem,
+    printable,
+    read_bytes,
+    write_or_explain,
+)
+
+_JOB = f"{FOLDER}/job.json"
+_RUN = f"{FOLDER}/run.json"
+
+
+def claim_output(output: str, identity: Mapping[str, Any]) -> None:
+    """Take a folder for a job, if it may be taken.
+
+    Raises:
+        InputError: as `require_claimable`, or it cannot be written to.
+
+    """
+    if not require_claimable(output, identity):
+        write_or_explain(join(output, _JOB), json.dumps(identity, indent=1).encode())
+
+
+def require_claimable(output: str, identity: Mapping[str, Any]) -> bool:
+    """Refuse a folder that is not new, not empty, and not of the same job.
+
+    Returns:
+        whether the job has begun there.
+
+    Raises:
+        InputError: the folder holds something else.
+
+    """
+    filesystem, folder = open_filesystem(output)
+    if not exists(filesystem, f"{folder}/{_JOB}"):
+        _require_empty(filesystem, folder, output)
+        return False
+    earlier = json.loads(read_bytes(filesystem, f"{folder}/{_JOB}"))
+    if earlier != identity:
+        raise InputError(
+            f"--output {printable(output)} holds the results of another job: "
+            f"{differences(earlier, identity)}; name another folder, or delete that one"
+        )
+    return True
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
+    """Say which values differ, e.g. `--quality was 95, now 80`."""
+    names = [name for name in {**old, **new} if old.get(name) != new.get(name)]
+    return ", ".join(
+        f"{name} was {old.get(name, 'not given')}, now {new.get(name, 'not given')}"
+        for name in names
+    )
+
+
+def _require_empty(filesystem: fs.FileSystem, folder: str, output: str) -> None:
+    """Refuse a folder whose files a result might replace."""
+    if filesystem.get_file_info(folder).type == fs.FileType.File:
+        raise InputError(f"--output {printable(output)} is a file; name a folder")
+    entries = filesystem.get_file_info(fs.FileSelector(folder, allow_not_found=True))
+    strangers = sorted(info.base_name for info in entries if not info.base_name.startswith("."))
+    if strangers:
+        raise InputError(
+            f"--output {printable(output)} is not empty and holds no bulk job (it has "
+            f"{strangers[0]!r}); name a new folder"
+        )
+
+
+def require_apart(config: InpaintConfig, source: Source, masks: Source | None) -> None:
+    """Refuse an output whose results would be pictures or masks of the job when it goes on."""
+    inner = _spelled(config.output)
+    for flag, given, place in (("--input", config.input, source), ("--masks", config.masks, masks)):
+        if place is None:
+            continue
+        # A folder may be one of archives or tables; a pattern's fixed part is a folder.
+        for outer in {given, place.location if isinstance(place, Folder) else given}:
+            if f"{inner}/".startswith(f"{_spelled(outer).rstrip('/')}/"):
+                raise InputError(
+                    f"--output {printable(config.output)} lies in {flag} {printable(outer)}, where "
+                    "results would be taken for pictures; name a folder elsewhere"
+                )
+
+
+def require_inside(config: InpaintConfig) -> None:
+    """Refuse an output that lies, links followed, where the job may not write."""
+    if config.within:
+        own = (join(config.output, below) for below in (FOLDER, PARTS, ATTEMPTS))
+        for place in (config.output, *own):
+            Roots(config.within).resolve(place, "--output")
+
+
+def _spelled(location: str) -> str:
+    """Spell a location in one way: links followed, or a URI without its options."""
+    return location.partition("?")[0] if is_uri(location) else os.path.realpath(location)
+
+
+def read_run_id(output: str) -> str | None:
+    """Return the MLflow run of an earlier start of the job; None where it had none."""
+    filesystem, folder = open_filesystem(output)
+    if not exists(filesystem, f"{folder}/{_RUN}"):
+        return None
+    return str(json.loads(read_bytes(filesystem, f"{folder}/{_RUN}"))["run_id"])
+
+
+def keep_run_id(output: str, run_id: str) -> None:
+    """Remember the job's MLflow run, for the next start."""
+    write_or_explain(join(output, _RUN), json.dumps({"run_id": run_id}).encode())
+
+
+def remove_leftovers(output: str) -> None:
+    """Delete the temporary files of processes that were killed while they wrote.
+
+    To be called when no process of the job is running. Object stores have none.
+    """
+    filesystem, folder = open_filesystem(output)
+    if not is_local(filesystem):
+        return
+    for place, _, names in os.walk(folder):  # enters no links
+        for name in filter(is_temporary, names):
+            os.remove(os.path.join(place, name))

@@ -1,0 +1,97 @@
+"""What a bulk job is about to do: looked at before anything is written."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any
+
+from pipelines.bulk.collection import Collection, open_collection
+from pipelines.bulk.config import InpaintConfig
+from pipelines.bulk.output import require_apart, require_claimable, require_inside
+from pipelines.bulk.results import find_parts
+from pipelines.bulk.running import parse_actors
+from pipelines.models import Model, fingerprint, load_checkpoint, require_finite
+from pipelines.storage import printable
+from pipelines.tracking.registry import is_registered, resolve_registered
+
+VERSION = 1
+"""Version of how results are made: another one's are not taken over."""
+
+_DECISIVE = (
+    "strategy", "scale", "format", "quality", "precision", "max_batch", "cpus_per_actor",
+    "max_bytes", "max_pixels", "max_region_pixels", "mask_suffix", "mask_polarity",
+    "image_column", "name_column",
+)  # fmt: skip
+"""Options that results follow from, beside places, model and reconstruction."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Survey:
+    """What a job is about to do."""
+
+    config: InpaintConfig
+    collection: Collection
+    model: Model
+    version: str
+    """Fingerprint of the model's weights."""
+
+    def lines(self) -> list[str]:
+        """Say what there is to do."""
+        collection = self.collection
+        lines = [
+            f"model {self.model.location} ({self.version})",
+            f"{len(collection):,} pictures in {printable(self.config.input)}",
+        ]
+        if collection.without_mask:
+            lines.append(f"{collection.without_mask:,} of them have no mask, and will fail")
+        return lines
+
+    def plan(self) -> list[str]:
+        """Say what would be done; `InputError` where the output holds something else."""
+        output = self.config.output
+        lines = [*self.lines(), f"results would go to {printable(output)}"]
+        if require_claimable(output, self.identity):
+            done = sum(counts.done for counts in find_parts(output).values())
+            lines.append(f"{done:,} of them are filled already, by an earlier start")
+        return lines
+
+    @cached_property
+    def identity(self) -> dict[str, Any]:
+        """What the results follow from, by the name a message should use."""
+        config = self.config
+        options = {f"--{name.replace('_', '-')}": getattr(config, name) for name in _DECISIVE}
+        return {
+            "version of the results": VERSION,
+            "the model": self.version,
+            **self.collection.identity(),
+            **options,
+            "--reconstruction": asdict(config.reconstruction),
+        }
+
+
+def survey(config: InpaintConfig) -> Survey:
+    """Look at the pictures, the masks and the model; nothing is written.
+
+    Args:
+        config: resolved.
+
+    Raises:
+        InputError: one of them is missing or cannot be used.
+
+    """
+    parse_actors(config.actors)
+    uri, location = config.tracking.uri, config.checkpoint
+    if is_registered(location):
+        location = resolve_registered(uri, location)  # the version, should the alias move
+    model = load_checkpoint(location, tracking_uri=uri)
+    require_finite(model.generator, model.location, device="cpu")
+    collection = open_collection(config)
+    require_inside(config)
+    require_apart(config, collection.source, collection.masks.source)
+    return Survey(
+        config=config,
+        collection=collection,
+        model=model,
+        version=fingerprint(model.generator),
+    )

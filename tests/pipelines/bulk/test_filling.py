@@ -1,0 +1,103 @@
+"""Units in this process: what is written, by whatever attempt, and storage that goes away."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from pyarrow import fs
+
+from isnet.config import InputError, ReconstructionConfig
+from isnet.inference import InferenceGenerator
+from pipelines.bulk.attempts import Attempt
+from pipelines.bulk.batching import Passes
+from pipelines.bulk.collection import open_collection
+from pipelines.bulk.filling import UnitFiller
+from pipelines.bulk.measuring import measure
+from pipelines.bulk.pictures import open_picture
+from pipelines.bulk.results import find_parts, read_part
+from pipelines.codec import CodecError
+from tests.pipelines.bulk.pictures import results_of
+from tests.pipelines.evaluation.checkpoints import small_generator
+
+OpenFiller = Callable[[Path], UnitFiller]
+
+
+@pytest.fixture
+def opened(photos, configured) -> OpenFiller:
+    """A process that fills twelve pictures into a folder."""
+    torch.set_num_threads(1)
+    passes = Passes(
+        generator=InferenceGenerator(small_generator(0), precision="fp32"),
+        device=torch.device("cpu"),
+        reconstruction=ReconstructionConfig(kernel_size=5, threshold=0.01),
+        max_batch=4,
+        max_pixels=2**20,
+    )
+
+    def open_filler(output: Path) -> UnitFiller:
+        config = configured(output=str(output))
+        return UnitFiller(config, open_collection(config), passes, start="now")
+
+    return open_filler
+
+
+def test_a_unit_leaves_its_rows_in_the_order_of_its_pictures(opened, tmp_path):
+    rows = opened(tmp_path / "out").fill(3, [5, 0, 2])
+    assert [row["input"] for row in rows] == ["a/010.png", "a/000.png", "a/004.png"]
+    part = read_part(str(tmp_path / "out"), 3)
+    assert [row["input"] for row in part] == [row["input"] for row in rows]
+    assert find_parts(str(tmp_path / "out")) == {3: (3, 0)}
+    assert results_of(tmp_path / "out").keys() == {row["output"] for row in rows}
+
+
+def test_care_changes_no_byte(opened, tmp_path):
+    opened(tmp_path / "out").fill(0, range(12))
+    for _ in range(2):
+        Attempt(fs.LocalFileSystem(), str(tmp_path / "careful"), 0, start="now")
+    opened(tmp_path / "careful").fill(0, range(12))
+    assert results_of(tmp_path / "careful") == results_of(tmp_path / "out")
+
+
+def test_pictures_that_were_done_are_not_filled_again(opened, tmp_path):
+    picture = tmp_path / "photos/a/000.png"
+    whole = picture.read_bytes()
+    picture.write_bytes(b"no picture".ljust(len(whole)))
+    filler = opened(tmp_path / "out")
+    filler.fill(0, range(12))
+    written = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*.png")}
+    picture.write_bytes(whole)
+    assert {row["status"] for row in filler.fill(0, range(12))} == {"done"}
+    assert all(path.stat().st_mtime_ns == when for path, when in written.items())
+    assert len(written) == 11
+
+
+@pytest.mark.parametrize("gone", ["photos", "masks"])
+def test_storage_that_goes_away_is_no_fault_of_the_pictures(gone, opened, tmp_path):
+    filler = opened(tmp_path / "out")
+    shutil.rmtree(tmp_path / gone)
+    with pytest.raises(InputError) as caught:
+        filler.fill(0, range(12))
+    flag = "--input" if gone == "photos" else "--masks"
+    said = f"{flag} {tmp_path}/{gone} is not visible on {socket.gethostname()}; put the files"
+    assert str(caught.value).startswith(said)
+    assert not find_parts(str(tmp_path / "out"))
+
+
+def test_nor_where_it_goes_away_before_they_are_measured(photos, configured):
+    collection = open_collection(configured())
+    shutil.rmtree(photos)
+    with pytest.raises(InputError, match=f"^--input {photos} is not visible on "):
+        measure(collection, 0, max_bytes=2**28)
+
+
+def test_a_file_that_is_too_large_fails_unread(photos, configured, tmp_path):
+    config = configured(max_bytes=2000)
+    (photos / "a/000.png").write_bytes(bytes(3000))
+    collection = open_collection(config)
+    with pytest.raises(CodecError, match=r"3,000 bytes; the limit is 2,000 \(--max-bytes\)"):
+        open_picture(collection, collection.item(0), config)
