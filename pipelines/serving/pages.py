@@ -1,4 +1,4 @@
-"""What people look at in a browser: the page that fills holes, and the documentation of the API."""
+"""What people look at in a browser: the pages that fill holes, and the documentation of the API."""
 
 from __future__ import annotations
 
@@ -21,11 +21,15 @@ _DOCS_POLICY = (
 
 
 def add_pages(api: FastAPI) -> None:
-    """Serve `/` and `/docs`, with every file that they need."""
+    """Serve `/`, `/jobs` and `/docs`, with every file that they need."""
 
     @api.get("/", include_in_schema=False)
     async def page() -> FileResponse:
         return FileResponse(_PAGE / "index.html", headers={"Cache-Control": "no-cache"})
+
+    @api.get("/jobs", include_in_schema=False)
+    async def jobs() -> FileResponse:
+        return FileResponse(_PAGE / "jobs.html", headers={"Cache-Control": "no-cache"})
 
     @api.get("/docs", include_in_schema=False)
     async def documentation() -> HTMLResponse:

@@ -1,4 +1,4 @@
-/** The endpoint's HTTP interface: its model, filling a hole, and how it says no. */
+/** The endpoint's HTTP interface: who asks, its model, filling a hole, and how it says no. */
 
 import { readEvents } from "./events.js";
 
@@ -6,15 +6,16 @@ const TOKEN = "isnet-token";
 /** Seconds beyond which nobody wants to watch a page wait for its second try. */
 const PATIENCE = 60;
 
-const UNREACHABLE = "The server cannot be reached. Check that it is running and that you are online, then try again.";
+export const UNREACHABLE = "The server cannot be reached. Check that it is running and that you are online, then try again.";
 const BROKEN = "The connection broke before the result came. Run it again.";
 
 /** A request that failed; its message is meant for people. */
 export class ApiError extends Error {
-  constructor(message, { status = 0, retryAfter = null } = {}) {
+  constructor(message, { status = 0, code = "", retryAfter = null } = {}) {
     super(message);
     this.name = "ApiError";
     this.status = status;
+    this.code = code; // the server's, for programs
     this.retryAfter = retryAfter;
   }
 }
@@ -24,9 +25,15 @@ export function useToken(token) {
   sessionStorage.setItem(TOKEN, token);
 }
 
-/** What the endpoint serves: version, device, reconstruction, limits. */
-export async function getModel() {
-  return (await call("v1/model")).json();
+/** Headers that say who asks: none where nobody has entered a token. */
+export function authorization() {
+  const token = sessionStorage.getItem(TOKEN);
+  return token ? { Authorization: `Bearer ${token}` } : {};
+}
+
+/** What the endpoint serves: version, device, reconstruction, limits, and whether it takes jobs. */
+export async function getModel(request = {}) {
+  return read("v1/model", request);
 }
 
 /**
@@ -60,10 +67,9 @@ async function callPatiently(path, request, onWait) {
   }
 }
 
-async function call(path, request = {}) {
-  const headers = new Headers(request.headers);
-  const token = sessionStorage.getItem(TOKEN);
-  if (token) headers.set("Authorization", `Bearer ${token}`);
+/** Ask the endpoint; `path` and `request` are those of `fetch`. @throws {ApiError} */
+export async function call(path, request = {}) {
+  const headers = { ...request.headers, ...authorization() };
   const response = await fetch(path, { ...request, headers }).catch((error) => {
     throw isAbort(error) ? error : new ApiError(UNREACHABLE);
   });
@@ -71,12 +77,22 @@ async function call(path, request = {}) {
   return response;
 }
 
-async function refusal(response) {
+/** Ask the endpoint for JSON. @throws {ApiError} */
+export async function read(path, request = {}) {
+  const response = await call(path, request);
+  return response.json().catch((error) => {
+    throw isAbort(error) ? error : new ApiError(UNREACHABLE);
+  });
+}
+
+/** What an answer that is not OK says. */
+export async function refusal(response) {
   const body = await response.json().catch(() => null); // a proxy answers in HTML
   const message = body?.error?.message ?? `The server answered ${response.status} ${response.statusText}.`;
   const seconds = Number.parseFloat(response.headers.get("Retry-After"));
   return new ApiError(message, {
     status: response.status,
+    code: body?.error?.code ?? "",
     retryAfter: Number.isFinite(seconds) ? seconds : null,
   });
 }

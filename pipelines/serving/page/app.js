@@ -4,7 +4,7 @@ import { clearAlert, showAlert } from "./alert.js";
 import { ApiError, getModel, inpaint, isAbort } from "./api.js";
 import { Compare } from "./compare.js";
 import { Controls } from "./controls.js";
-import { megapixels, percent, seconds } from "./format.js";
+import { fileSize, megapixels, percent, seconds } from "./format.js";
 import { onChosen, onDroppedOrPasted } from "./incoming.js";
 import { rasterise, readMask } from "./mask.js";
 import { UNKNOWN, entry, showModel, showNoModel } from "./model.js";
@@ -133,6 +133,8 @@ async function loadModel() {
   try {
     model = await getModel();
     showModel(model);
+    const { max_pixels: pixels, max_bytes: bytes } = model.limits;
+    $("limits").textContent = `Up to ${megapixels(pixels)} and ${fileSize(bytes)}.`;
     if (!model.error) controls.passes = model.reconstruction.max_passes;
   } catch (error) {
     showNoModel(error.message);

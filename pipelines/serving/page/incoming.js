@@ -9,7 +9,7 @@ export function onChosen(input, open) {
   });
 }
 
-/** Call `open` with what is dropped or pasted anywhere. */
+/** Call `open` with what is dropped or pasted anywhere, and with the element that it was dropped onto. */
 export function onDroppedOrPasted(open) {
   const highlight = (on) => document.body.classList.toggle("dropping", on);
   addEventListener("dragover", (event) => {
@@ -20,11 +20,11 @@ export function onDroppedOrPasted(open) {
   addEventListener("drop", (event) => {
     event.preventDefault();
     highlight(false);
-    openFirst(event.dataTransfer, open);
+    openFirst(event.dataTransfer, open, event.target);
   });
-  addEventListener("paste", (event) => openFirst(event.clipboardData, open));
+  addEventListener("paste", (event) => openFirst(event.clipboardData, open, event.target));
 }
 
-function openFirst({ files: [file] }, open) {
-  if (file) open(file);
+function openFirst({ files: [file] }, open, target) {
+  if (file) open(file, target);
 }

@@ -1,6 +1,6 @@
 /** What is known of the server's model, and the footer that shows it. */
 
-import { megabytes, megapixels } from "./format.js";
+import { fileSize, megapixels } from "./format.js";
 
 /** What the page goes by until the server has said what it takes. */
 export const UNKNOWN = {
@@ -8,18 +8,16 @@ export const UNKNOWN = {
   limits: { max_bytes: Infinity, max_pixels: Infinity, max_region_pixels: Infinity },
 };
 
-/** List version, device and limits in the footer, and the limits where a photograph is chosen. */
+/** List version, device and limits in the footer. */
 export function showModel({ version, design, parameters, device, precision, limits, error }) {
   const loaded = { Model: version, Network: `${design}, ${(parameters / 1e6).toFixed(1)} M parameters`, "Runs on": `${device}, ${precision}` };
   const facts = {
     ...(error ? { Model: `not loaded: ${error}` } : loaded),
-    Takes: `${limits.formats.map((name) => name.toUpperCase()).join(", ")} up to ${megapixels(limits.max_pixels)} and ${megabytes(limits.max_bytes)}`,
+    Takes: `${limits.formats.map((name) => name.toUpperCase()).join(", ")} up to ${megapixels(limits.max_pixels)} and ${fileSize(limits.max_bytes)}`,
     "At once": `regions up to ${megapixels(limits.max_region_pixels)}, ${limits.max_seconds} s`,
   };
   const entries = Object.entries(facts).map(([name, value]) => entry(name, value));
   document.getElementById("model").replaceChildren(...entries);
-  document.getElementById("limits").textContent =
-    `Up to ${megapixels(limits.max_pixels)} and ${megabytes(limits.max_bytes)}.`;
 }
 
 /** Say in the footer why nothing is known. */

@@ -1,6 +1,6 @@
 /** A photograph as the browser shows it: upright, at its own size. */
 
-import { megabytes, megapixels } from "./format.js";
+import { fileSize, megapixels } from "./format.js";
 
 const EXTENSIONS = { "image/jpeg": "jpg", "image/png": "png", "image/webp": "webp", "image/tiff": "tiff" };
 
@@ -25,7 +25,7 @@ export class FileError extends Error {
 export async function openPhotograph(file, limits) {
   if (file.size > limits.max_bytes) {
     throw new FileError(
-      `${file.name} has ${megabytes(file.size)}; this server takes at most ${megabytes(limits.max_bytes)}. Save it smaller.`,
+      `${file.name} has ${fileSize(file.size)}; this server takes at most ${fileSize(limits.max_bytes)}. Save it smaller.`,
     );
   }
   const image = await decode(file);

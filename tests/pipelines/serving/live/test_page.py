@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -14,6 +15,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.conftest import BROWSERS
+from tests.pipelines.serving.jobs_page_driver import JobsPage
 from tests.pipelines.serving.page_driver import (
     SIZE,
     brush_size,
@@ -26,6 +28,7 @@ from tests.pipelines.serving.page_driver import (
     painting_area,
     touch,
 )
+from tests.pipelines.serving.traffic import sample
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -262,3 +265,26 @@ def test_documentation_is_rendered(open_page: Open, endpoint):
     page.goto(f"{endpoint.url}/docs")
     expect(page.get_by_role("heading", name="ISNet inpainting")).to_be_visible()
     expect(page.get_by_text("Fill the hole of a picture", exact=True)).to_be_visible()
+
+
+def test_a_job_is_started_followed_and_its_results_are_downloaded(
+    open_page: Open, endpoint, tmp_path: Path
+):
+    album = {f"album/{index}.png": sample(64, 64, seed=index) for index in range(6)}
+    for name, part in (("photos.zip", "image"), ("holes.zip", "mask")):
+        with zipfile.ZipFile(tmp_path / name, "w") as archive:
+            for member, each in album.items():
+                archive.writestr(member, getattr(each, part))
+    jobs = JobsPage(open_page(), endpoint.url)
+    jobs.page.get_by_role("link", name="Jobs").click()
+    jobs.choose_pictures(tmp_path / "photos.zip")
+    jobs.choose_masks(tmp_path / "holes.zip", "A zip of masks")
+    jobs.start()
+    jobs.wait_for("photos.zip", "Finished", seconds=120)
+    assert jobs.progress("photos.zip") == (6, 6)
+    jobs.open_details("photos.zip")
+    expect(jobs.thumbnails).to_have_count(6)
+    with zipfile.ZipFile(jobs.download("photos.zip").path()) as results:
+        assert set(results.namelist()) == {*album, "results.csv"}
+        for member, each in album.items():
+            each.require_kept(results.read(member))
