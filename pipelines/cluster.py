@@ -6,8 +6,13 @@ import logging
 import os
 import secrets
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
 
 import ray
+from ray._private import parameter
 from ray.data import DataContext
 
 from isnet.config import InputError
@@ -21,18 +26,22 @@ _REPEATED = (
 """Loggers of Ray Data that only repeat what is raised or was asked for."""
 
 
-def connect(*, num_cpus: int | None = None, show_workers: bool = True) -> bool:
+def connect(
+    *, num_cpus: int | None = None, show_workers: bool = True, takes_jobs: bool = False
+) -> bool:
     """Connect to Ray, once per process.
 
     Attaches to the cluster that `RAY_ADDRESS` names, which a submitted job always has; otherwise
     starts Ray on this machine: reachable from this machine only, with a token that no other
-    process knows, without a dashboard.
+    process knows, without a dashboard unless jobs are to be submitted to it.
 
     Args:
         num_cpus: logical CPUs of a Ray that is started here. Data tasks need CPUs beside the
             training workers, so a small machine may declare more than it has. Ignored when
             attaching.
         show_workers: whether what workers print is shown here, too.
+        takes_jobs: whether a Ray that is started here has a dashboard, which takes jobs from
+            whoever holds its token.
 
     Returns:
         Whether Ray was started here, for this process alone.
@@ -50,7 +59,7 @@ def connect(*, num_cpus: int | None = None, show_workers: bool = True) -> bool:
     elif os.environ.get("RAY_ADDRESS", "local") != "local":
         _attach(os.environ["RAY_ADDRESS"], show_workers)
     else:
-        _start_local(num_cpus, show_workers)
+        _start_local(num_cpus, show_workers, takes_jobs)
         local = True
     quiet_data()
     return local
@@ -74,20 +83,38 @@ def _attach(address: str, show_workers: bool) -> None:
         raise InputError(f"no Ray cluster answers at RAY_ADDRESS={address}; {advice}") from error
 
 
-def _start_local(num_cpus: int | None, show_workers: bool) -> None:
+def _start_local(num_cpus: int | None, show_workers: bool, takes_jobs: bool) -> None:
     """Start Ray for this process and its workers alone."""
     _keep_to_loopback()
     _keep_to_ourselves()
     # Nobody preempts a laptop, and the watcher prints an error about itself.
     os.environ.setdefault("RAY_TRAIN_ENABLE_PREEMPTION_WATCHER", "0")
-    ray.init(
-        address="local",
-        num_cpus=num_cpus,
-        include_dashboard=False,
-        log_to_driver=show_workers,
-        logging_level=logging.WARNING,
-        runtime_env={"worker_process_setup_hook": "pipelines.local_worker.set_up"},
-    )
+    with _any_port():
+        ray.init(
+            address="local",
+            num_cpus=num_cpus,
+            include_dashboard=takes_jobs,
+            dashboard_host="127.0.0.1",
+            log_to_driver=show_workers,
+            logging_level=logging.WARNING,
+            runtime_env={"worker_process_setup_hook": "pipelines.local_worker.set_up"},
+        )
+
+
+@contextmanager
+def _any_port() -> Iterator[None]:
+    """Let the agent that begins jobs listen on a free port.
+
+    Ray gives it a fixed one, without another Ray of this machine having a say, and without a way
+    to ask for another: the second of two Rays could begin no job.
+    """
+    module: Any = parameter
+    given = module.RayParams
+    module.RayParams = partial(given, dashboard_agent_listen_port=0)
+    try:
+        yield
+    finally:
+        module.RayParams = given
 
 
 def _keep_to_loopback() -> None:
@@ -107,6 +134,9 @@ def _keep_to_ourselves() -> None:
     """
     if not {"RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"} & os.environ.keys():
         os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+    # Unset, Ray asks for the token, and lets this process know, too. Whatever the user's shell
+    # says: a dashboard runs code for whoever it lets in.
+    os.environ.pop("RAY_AUTH_MODE", None)
     name = "ray._private.authentication.authentication_token_setup"
     logging.getLogger(name).setLevel(logging.ERROR)
 

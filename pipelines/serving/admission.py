@@ -14,11 +14,27 @@ from pipelines.serving.metrics import IngressMetrics
 class Admission:
     """Counts requests inside an ingress replica, and refuses those that are too many."""
 
-    def __init__(self, *, most: int, most_per_client: int, metrics: IngressMetrics) -> None:
-        """Start empty."""
+    def __init__(
+        self,
+        *,
+        most: int,
+        most_per_client: int,
+        metrics: IngressMetrics | None = None,
+        what: str = "requests",
+    ) -> None:
+        """Start empty.
+
+        Args:
+            most: places.
+            most_per_client: places of one client.
+            metrics: where the places that are taken are noted.
+            what: what is counted, in messages; the limits are called `max_` and this.
+
+        """
         self._most = most
         self._most_per_client = most_per_client
         self._metrics = metrics
+        self._what = what
         self._clients: Counter[str] = Counter()
 
     @contextmanager
@@ -33,16 +49,16 @@ class Admission:
             raise ApiError(
                 503,
                 "overloaded",
-                f"{self._most} requests are being answered; try again",
-                limit=("max_requests", self._most),
+                f"{self._most} {self._what} are being answered; try again",
+                limit=(f"max_{self._what}", self._most),
                 retry_after=1,
             )
         if self._clients[client] >= self._most_per_client:
             raise ApiError(
                 429,
                 "too_many_requests",
-                f"{self._most_per_client} requests of yours are being answered; wait for one",
-                limit=("max_requests_per_client", self._most_per_client),
+                f"{self._most_per_client} {self._what} of yours are being answered; wait for one",
+                limit=(f"max_{self._what}_per_client", self._most_per_client),
                 retry_after=1,
             )
         self._change(client, 1)
@@ -54,7 +70,8 @@ class Admission:
     def _change(self, client: str, by: int) -> None:
         self._clients[client] += by
         self._clients += Counter()  # forgets clients without requests
-        self._metrics.in_flight.set(self._clients.total())
+        if self._metrics is not None:
+            self._metrics.in_flight.set(self._clients.total())
 
 
 class PixelBudget:

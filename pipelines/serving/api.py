@@ -10,6 +10,7 @@ from fastapi import Depends, FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 from fastapi.security import HTTPBearer
 from starlette.exceptions import HTTPException
+from starlette.routing import Match, Route
 
 from isnet.images import FORMATS
 from pipelines.serving.admission import Admission
@@ -18,6 +19,8 @@ from pipelines.serving.body import Submission, read_submission
 from pipelines.serving.config import EndpointSettings
 from pipelines.serving.errors import ApiError, internal
 from pipelines.serving.events import Emit, EventStream
+from pipelines.serving.jobs.api import JobRoutes
+from pipelines.serving.jobs.office import JobBoard
 from pipelines.serving.metrics import IngressMetrics
 from pipelines.serving.pages import add_pages
 from pipelines.serving.regions import Solver
@@ -27,7 +30,12 @@ from pipelines.serving.watching import Watch
 
 
 def build_api(
-    settings: EndpointSettings, solver: Solver, *, tokens: tuple[str, ...], metrics: IngressMetrics
+    settings: EndpointSettings,
+    solver: Solver,
+    *,
+    tokens: tuple[str, ...],
+    metrics: IngressMetrics,
+    board: JobBoard | None = None,
 ) -> FastAPI:
     """Build the endpoint as an ASGI application.
 
@@ -36,9 +44,10 @@ def build_api(
         solver: fills regions.
         tokens: who may use it; nobody is asked for a token where there are none.
         metrics: what is counted.
+        board: keeps bulk jobs; None where `settings` name no folder for them.
 
     """
-    endpoint = _Endpoint(settings, solver, tokens, metrics)
+    endpoint = _Endpoint(settings, solver, tokens, metrics, board)
     # Says in the documentation that a token is needed. Who may pass, the gatekeeper says.
     access = [Depends(HTTPBearer(auto_error=False))] if tokens else []
     api = FastAPI(
@@ -58,6 +67,7 @@ def build_api(
         ("/v1/model", endpoint.model, "GET", MODEL),
     ):
         api.add_api_route(path, handler, methods=[method], dependencies=access, **described)
+    endpoint.jobs.add_to(api, access)
     api.add_api_route("/healthz", endpoint.alive, methods=["GET"], summary="Whether it is alive")
     api.add_api_route("/readyz", endpoint.ready, methods=["GET"], **READY)
     add_pages(api)
@@ -73,6 +83,7 @@ class _Endpoint:
         solver: Solver,
         tokens: tuple[str, ...],
         metrics: IngressMetrics,
+        board: JobBoard | None,
     ) -> None:
         self._settings = settings
         self._service = InpaintingService(settings, solver)
@@ -84,6 +95,7 @@ class _Endpoint:
             most_per_client=settings.max_requests_per_client if tokens else settings.max_requests,
             metrics=metrics,
         )
+        self.jobs = JobRoutes(settings, solver, self._gatekeeper, board)
 
     async def inpaint(self, request: Request) -> Response:
         """Fill the hole of a picture; the answer is the picture as it came, without the hole."""
@@ -133,6 +145,7 @@ class _Endpoint:
                 "max_passes": settings.max_passes,
             },
             "limits": {**self._service.limits(), "formats": list(FORMATS)},
+            "jobs": self.jobs.describe(),
         }
 
     async def alive(self) -> dict[str, str]:
@@ -161,7 +174,18 @@ class _Endpoint:
         assert isinstance(error, HTTPException)
         code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "refused")
         body = ApiError(error.status_code, code, f"{error.detail}; see /docs").body()
-        return JSONResponse(body, error.status_code, headers=error.headers)
+        headers = _allowed(request) if error.status_code == 405 else error.headers
+        return JSONResponse(body, error.status_code, headers=headers)
+
+
+def _allowed(request: Request) -> dict[str, str]:
+    """List the methods of a path: it may have a route for each, and Starlette names one's."""
+    found = [
+        route
+        for route in request.app.routes
+        if isinstance(route, Route) and route.matches(request.scope)[0] != Match.NONE
+    ]
+    return {"Allow": ", ".join(sorted({name for route in found for name in route.methods or ()}))}
 
 
 def _headers(answer: Answer) -> dict[str, str]:

@@ -6,12 +6,16 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from ray.serve import Application
+from ray._common.constants import HEAD_NODE_RESOURCE_NAME
+from ray.serve import Application, Deployment
 from ray.serve.config import AutoscalingConfig, BackpressureConfig
 
+from isnet.config import InputError
 from pipelines.serving.config import ServeConfig
 from pipelines.serving.ingress import Ingress
+from pipelines.serving.jobs.deployment import JobsDeployment
 from pipelines.serving.model import ModelDeployment
+from pipelines.storage import is_relative
 
 _WAITING_FACTOR = 4
 """Regions that one model replica may hold for each place in a batch: those behind wait there,
@@ -20,6 +24,9 @@ where the next pass can take them, and not in the ingress."""
 _ROOM_TO_REFUSE = 16
 """Requests in an ingress replica for each that it answers: it turns the others away and says which
 limit they are beyond. What Serve itself turns away, beyond these, is told less."""
+
+_WAITING_JOB_CALLS = 256
+"""Calls of ingress replicas that the keeper of the jobs has at once; each takes milliseconds."""
 
 
 def build_application(
@@ -50,8 +57,28 @@ def build_application(
         **_replicas(config.ingress_replicas, config.max_ingress_replicas, config.max_requests // 2),
         **_life(config),
     )
-    application: Application = ingress.bind(config.settings(), model.bind(config.settings()))
+    others = [model.bind(config.settings())]
+    if config.jobs_folder is not None:
+        others.append(_jobs(config).bind(config.settings()))
+    application: Application = ingress.bind(config.settings(), *others)
     return application
+
+
+def _jobs(config: ServeConfig) -> Deployment:
+    """Ask for the one replica that keeps the jobs, where the dashboard is: it takes them."""
+    for name, location in [("jobs_folder", config.jobs_folder), *_roots(config)]:
+        if is_relative(str(location)):
+            raise InputError(f"{name} {location} is relative; give an absolute path or a URI")
+    return JobsDeployment.options(
+        num_replicas=1,
+        ray_actor_options={"num_cpus": 0, "resources": {HEAD_NODE_RESOURCE_NAME: 0.001}},
+        max_ongoing_requests=_WAITING_JOB_CALLS,
+        **_life(config),
+    )
+
+
+def _roots(config: ServeConfig) -> list[tuple[str, str]]:
+    return [("job_roots", root) for root in config.job_roots]
 
 
 def _runtime(environment: Mapping[str, str]) -> dict[str, Any]:

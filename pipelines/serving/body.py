@@ -43,14 +43,14 @@ async def read_submission(request: Request, *, max_bytes: int) -> Submission:
             "unsupported_media_type",
             f"content type {kind[:60]!r}; send multipart/form-data or application/json",
         )
-    body = await _read(request, max_bytes)
+    body = await read_body(request, max_bytes)
     if kind == "application/json":
         return await asyncio.to_thread(_from_json, body)
     return await _from_form(request.headers, body)
 
 
-async def _read(request: Request, max_bytes: int) -> bytes:
-    """Read the body, no further than the limit."""
+async def read_body(request: Request, max_bytes: int) -> bytes:
+    """Read the body, no further than the limit; `ApiError` beyond it."""
     declared = request.headers.get("content-length", "")
     if declared.isdecimal() and int(declared) > max_bytes:
         raise _too_many_bytes(max_bytes)

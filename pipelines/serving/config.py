@@ -12,6 +12,7 @@ from isnet.config import InputError, ReconstructionConfig
 from isnet.inference import Precision
 from isnet.inpainter import TRAINING_SCALE
 from pipelines.machine import cores
+from pipelines.storage import absolute, printable
 
 TOKEN_VARIABLE = "ISNET_TOKEN"
 """Environment variable with the token that clients must send."""
@@ -55,6 +56,41 @@ class EndpointSettings(BaseModel):
     """Most requests of one token inside one ingress replica; more get 429."""
     tokens_file: str | None = None
     """File with the tokens that are accepted, one a line, beside the one in ISNET_TOKEN."""
+
+    jobs_folder: str | None = None
+    """Folder or URI where bulk jobs keep their state, uploads and results; without it there are no
+    jobs. Every node must see it."""
+    job_roots: tuple[str, ...] = ()
+    """Folders or URIs that jobs may read and write by path; without any, jobs take uploads only."""
+    job_actors: int = Field(1, ge=1)
+    """Processes with the network in each job."""
+    job_cpus: int = Field(1, ge=1)
+    """CPUs (and PyTorch threads) of each."""
+    job_gpus: float = Field(0, ge=0)
+    """GPUs of each; a fraction shares one."""
+    max_running_jobs: int = Field(1, ge=1)
+    """Most jobs that run at once; the others wait."""
+    max_jobs_per_client: int = Field(8, ge=1)
+    """Most jobs of one token that wait or run; more get 429."""
+    max_upload_bytes: int = Field(256 * 2**20, ge=1024)
+    """Largest upload of a job, in bytes."""
+    max_unpacked_bytes: int = Field(2 * 2**30, ge=1024)
+    """Most bytes that the archives of an upload may unpack to."""
+    max_stored_bytes_per_client: int = Field(4 * 2**30, ge=1024)
+    """Most bytes that the uploaded jobs of one token may keep, results included; more get 429."""
+    job_days: float = Field(7, gt=0)
+    """Jobs that ended longer ago are forgotten, with uploads and the results of uploads."""
+
+    @model_validator(mode="after")
+    def _check_jobs_folder(self) -> "EndpointSettings":
+        for root in self.job_roots:
+            folder = absolute(self.jobs_folder or "")
+            if self.jobs_folder and _lies_in(folder, absolute(root)):
+                raise InputError(
+                    f"jobs_folder {printable(folder)} lies in {printable(root)} of job_roots, "
+                    "where every client's jobs may read and write; name a folder outside"
+                )
+        return self
 
     @model_validator(mode="after")
     def _check_reconstruction(self) -> "EndpointSettings":
@@ -120,6 +156,8 @@ class LocalServeConfig(ServeConfig):
     """Port to listen on."""
     model_cpus: int = Field(default_factory=cores, ge=1)
     """Cores (and PyTorch threads) of a model replica; by default all of this machine."""
+    jobs_folder: str | None = "runs/jobs"
+    """Folder or URI where bulk jobs keep their state, uploads and results; None: no jobs."""
 
 
 def read_tokens(settings: EndpointSettings) -> tuple[str, ...]:
@@ -149,6 +187,12 @@ def require_tokens_unless_loopback(host: str, tokens: tuple[str, ...]) -> None:
             f"the endpoint would listen on {host}, where others can reach it, without a token; "
             f"set {TOKEN_VARIABLE} (or tokens_file), or listen on 127.0.0.1"
         )
+
+
+def _lies_in(location: str, root: str) -> bool:
+    """Whether a path or URI, its options aside, is a root or lies below it."""
+    inner, outer = (place.partition("?")[0].rstrip("/") + "/" for place in (location, root))
+    return inner.startswith(outer)
 
 
 def is_loopback(host: str) -> bool:

@@ -10,6 +10,7 @@ from starlette.types import ASGIApp
 from pipelines.serving.api import build_api
 from pipelines.serving.config import EndpointSettings, read_tokens, require_tokens_unless_loopback
 from pipelines.serving.draining import Door
+from pipelines.serving.jobs.deployment import ReplicaBoard
 from pipelines.serving.metrics import IngressMetrics
 from pipelines.serving.replica_port import keep_to_loopback
 from pipelines.serving.replicas import ReplicaSolver
@@ -20,8 +21,13 @@ from pipelines.serving.replicas import ReplicaSolver
 class Ingress:
     """The API as a Serve deployment."""
 
-    def __init__(self, settings: EndpointSettings, model: DeploymentHandle) -> None:
-        """Take the handle of the model's deployment.
+    def __init__(
+        self,
+        settings: EndpointSettings,
+        model: DeploymentHandle,
+        jobs: DeploymentHandle | None = None,
+    ) -> None:
+        """Take the handles of the other deployments; of jobs where there are any.
 
         Raises:
             InputError: others than this machine could reach the endpoint, and it has no tokens.
@@ -30,6 +36,7 @@ class Ingress:
         keep_to_loopback()
         self._settings = settings
         self._model = model
+        self._board = None if jobs is None else ReplicaBoard(jobs)
         self._door = Door()
         self._tokens = read_tokens(settings)
         require_tokens_unless_loopback(bound_to()[0], self._tokens)
@@ -38,7 +45,9 @@ class Ingress:
         """Build the API; Serve calls it once in each replica."""
         metrics = IngressMetrics()
         solver = ReplicaSolver(self._model, metrics)
-        api = build_api(self._settings, solver, tokens=self._tokens, metrics=metrics)
+        api = build_api(
+            self._settings, solver, tokens=self._tokens, metrics=metrics, board=self._board
+        )
         api.add_middleware(self._door.before)
         return api
 

@@ -18,7 +18,7 @@ from pipelines.serving.batching import PassBatcher
 from pipelines.serving.config import EndpointSettings
 from pipelines.serving.loading import ServedModel, load_served
 from pipelines.serving.metrics import ModelMetrics
-from pipelines.serving.regions import RegionFill, RegionRequest
+from pipelines.serving.regions import ModelLocation, RegionFill, RegionRequest
 from pipelines.serving.replica_port import keep_to_loopback
 from pipelines.storage import printable
 
@@ -102,6 +102,11 @@ class InpaintingModel:
     async def describe(self) -> dict[str, Any]:
         """Say which model is served, and why a wanted one is not."""
         return {**self._loaded().description, "error": self._error}
+
+    async def location(self) -> ModelLocation:
+        """Say where the model that is served lies, for jobs; clients are not told."""
+        served = self._loaded()
+        return ModelLocation(place=served.place, version=served.version)
 
     def check_health(self) -> None:
         """Fail where passes are no longer made; Serve then starts another replica."""

@@ -42,6 +42,16 @@ class RegionFill:
     """Since the first pass began, passes of others in between included."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class ModelLocation:
+    """Where a model lies, for processes of ours."""
+
+    place: str
+    """A path, a URI with whatever it carries, or models:/NAME/VERSION: never an alias."""
+    version: str
+    """Name and fingerprint, which clients see."""
+
+
 class Solver(Protocol):
     """Whoever fills regions: a model in this process, or replicas of one elsewhere."""
 
@@ -53,3 +63,6 @@ class Solver(Protocol):
 
     async def describe(self) -> dict[str, Any]:
         """Say which model it is: version, location, design, device and so on."""
+
+    async def location(self) -> ModelLocation:
+        """Say where the model lies."""

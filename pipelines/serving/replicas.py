@@ -22,9 +22,9 @@ from tenacity import (
 
 from pipelines.serving.errors import ApiError
 from pipelines.serving.metrics import IngressMetrics
-from pipelines.serving.regions import RegionFill, RegionRequest
+from pipelines.serving.regions import ModelLocation, RegionFill, RegionRequest
 
-_LOST = (RayActorError, ObjectLostError)
+LOST = (RayActorError, ObjectLostError)
 """The replica is gone, or cannot be reached. Where there is none just now, a call waits for one."""
 
 _MOST_TRIES = 8
@@ -97,6 +97,11 @@ class ReplicaSolver:
                 ) from error
         return self._described
 
+    async def location(self) -> ModelLocation:
+        """Ask a replica where its model lies."""
+        located: ModelLocation = await self._call("location")
+        return located
+
     async def _call(self, method: str, *arguments: Any) -> Any:
         with _explained():
             async for attempt in self._attempts():
@@ -113,7 +118,7 @@ class ReplicaSolver:
 
     def _attempts(self) -> AsyncRetrying:
         return AsyncRetrying(
-            retry=retry_if_exception_type(_LOST),
+            retry=retry_if_exception_type(LOST),
             wait=wait_random_exponential(multiplier=0.05, max=0.5),
             stop=stop_after_attempt(_MOST_TRIES),
             before_sleep=self._count,
@@ -130,7 +135,7 @@ def _explained() -> Iterator[None]:
     """Answer where trying again is in vain."""
     try:
         yield
-    except _LOST as error:
+    except LOST as error:
         raise ApiError(
             503,
             "unavailable",

@@ -29,6 +29,7 @@ from pipelines.serving.config import (
     require_tokens_unless_loopback,
 )
 from pipelines.serving.ingress import bound_to
+from pipelines.serving.jobs.api import TRANSFER_SECONDS
 from pipelines.storage import absolute
 from pipelines.tracking.registry import is_registered
 from pipelines.tracking.server import resolve_uri
@@ -62,9 +63,14 @@ def resolve(config: LocalServeConfig) -> LocalServeConfig:
     if not is_registered(location):
         location = absolute(location)
     load_checkpoint(location, tracking_uri=uri)  # a replica's error would come late, and long
-    tokens = None if config.tokens_file is None else absolute(config.tokens_file)
     return config.model_copy(
-        update={"checkpoint": location, "tracking_uri": uri, "tokens_file": tokens}
+        update={
+            "checkpoint": location,
+            "tracking_uri": uri,
+            "tokens_file": _absolute(config.tokens_file),
+            "jobs_folder": _absolute(config.jobs_folder),
+            "job_roots": tuple(map(absolute, config.job_roots)),
+        }
     )
 
 
@@ -78,7 +84,7 @@ def serve_until_interrupted(config: LocalServeConfig) -> None:
         KeyboardInterrupt: SIGINT before the endpoint was ready, or a second one.
 
     """
-    local = connect(num_cpus=_logical_cpus(config))
+    local = connect(num_cpus=_logical_cpus(config), takes_jobs=config.jobs_folder is not None)
     _start_serve(config)
     try:
         _deploy(config, environment={} if local else _token())
@@ -100,7 +106,7 @@ def _start_serve(config: LocalServeConfig) -> None:
         http_options=HTTPOptions(
             host=config.host,
             port=config.port,
-            request_timeout_s=config.max_seconds + _GRACE_SECONDS,
+            request_timeout_s=_longest(config) + _GRACE_SECONDS,
         ),
         logging_config=_QUIET,
     )
@@ -110,6 +116,11 @@ def _start_serve(config: LocalServeConfig) -> None:
             f"Serve already listens on {host}:{port} of this cluster, for all its applications; "
             f"give --host {host} --port {port}, or end it with `serve shutdown`"
         )
+
+
+def _longest(config: LocalServeConfig) -> float:
+    """Seconds that an answer may take: of jobs, a transfer's, and all others end by themselves."""
+    return max(config.max_seconds, TRANSFER_SECONDS if config.jobs_folder is not None else 0)
 
 
 def _deploy(config: LocalServeConfig, *, environment: dict[str, str]) -> None:
@@ -165,7 +176,15 @@ def _logical_cpus(config: LocalServeConfig) -> int:
     """Cores for a Ray of this machine: all replicas, however few cores there really are."""
     models = config.max_model_replicas or config.model_replicas
     ingresses = config.max_ingress_replicas or config.ingress_replicas
-    return models * config.model_cpus + ingresses
+    endpoint = models * config.model_cpus + ingresses
+    if config.jobs_folder is None:
+        return endpoint
+    # One more for what looks at the pictures before they are filled.
+    return endpoint + config.max_running_jobs * (config.job_actors * config.job_cpus + 1)
+
+
+def _absolute(location: str | None) -> str | None:
+    return None if location is None else absolute(location)
 
 
 def _require_free(host: str, port: int) -> None:

@@ -16,6 +16,7 @@ _REASONS = {
     400: "The request cannot be read.",
     401: "No accepted token.",
     403: "A page of another site asked an endpoint that asks for no token.",
+    404: "No such job of this client's, or no jobs at all.",
     413: "Too many bytes or pixels; `limit` names the setting.",
     415: "A type of content, or a format of picture, that is not read.",
     422: "A picture, mask or option that cannot be used.",
@@ -31,7 +32,7 @@ _HEADERS: dict[str, tuple[str, str]] = {
     "X-Model-Ms": ("number", "Milliseconds that a region was in the model's hands."),
 }
 
-_FILE = {"type": "string", "format": "binary"}
+FILE: dict[str, Any] = {"type": "string", "format": "binary"}
 _PICTURES = ("image/png", "image/jpeg", "image/webp", "image/tiff", "image/bmp")
 
 
@@ -45,17 +46,18 @@ def describe_schema(needs_token: bool) -> str:
     )
 
 
-def _refusals(*codes: int) -> dict[int | str, dict[str, Any]]:
+def refusals(*codes: int) -> dict[int | str, dict[str, Any]]:
+    """Describe refusals by their status."""
     return {code: {"model": ErrorBody, "description": _REASONS[code]} for code in codes}
 
 
 def _request_body() -> dict[str, Any]:
     """Describe both ways of sending a picture."""
-    body = _schema(InpaintBody)
-    form = _schema(InpaintOptions)
+    body = schema_of(InpaintBody)
+    form = schema_of(InpaintOptions)
     form["properties"] = {
-        "image": {**_FILE, "description": "The picture."},
-        "mask": {**_FILE, "description": "The mask: the picture's size in display orientation."},
+        "image": {**FILE, "description": "The picture."},
+        "mask": {**FILE, "description": "The mask: the picture's size in display orientation."},
         **form["properties"],
     }
     form["required"] = ["image", "mask"]
@@ -63,14 +65,15 @@ def _request_body() -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": content}}
 
 
-def _schema(model: type[BaseModel]) -> dict[str, Any]:
+def schema_of(model: type[BaseModel]) -> dict[str, Any]:
+    """Describe a model without the rest of the schema."""
     return model.model_json_schema()
 
 
 def _picture() -> dict[str, Any]:
     return {
         "description": "The filled picture.",
-        "content": {kind: {"schema": _FILE} for kind in _PICTURES},
+        "content": {kind: {"schema": FILE} for kind in _PICTURES},
         "headers": {
             name: {"schema": {"type": kind}, "description": text, "required": True}
             for name, (kind, text) in _HEADERS.items()
@@ -111,7 +114,7 @@ _EVENT = {
     ]
 }
 
-_REFUSALS = _refusals(400, 401, 403, 413, 415, 422, 429, 503)
+_REFUSALS = refusals(400, 401, 403, 413, 415, 422, 429, 503)
 
 INPAINT: dict[str, Any] = {
     "summary": "Fill the hole of a picture",
@@ -136,7 +139,7 @@ STREAM: dict[str, Any] = {
 
 MODEL: dict[str, Any] = {
     "summary": "The model, its settings and the endpoint's limits",
-    "responses": _refusals(401, 403, 503),
+    "responses": refusals(401, 403, 503),
 }
 
-READY: dict[str, Any] = {"summary": "Whether a model is loaded", "responses": _refusals(503)}
+READY: dict[str, Any] = {"summary": "Whether a model is loaded", "responses": refusals(503)}

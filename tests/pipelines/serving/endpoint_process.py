@@ -16,7 +16,7 @@ from tests.pipelines.evaluation.checkpoints import write_checkpoint
 READY_SECONDS = 500
 """Seconds in ten on a quiet machine of two cores."""
 
-Deployment = Literal["Ingress", "Model"]
+Deployment = Literal["Ingress", "Model", "Jobs"]
 
 
 class EndpointProcess(CommandProcess):

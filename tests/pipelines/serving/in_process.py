@@ -19,6 +19,7 @@ from fastapi import FastAPI
 from isnet.inference import InferenceGenerator
 from pipelines.serving.api import build_api
 from pipelines.serving.config import EndpointSettings
+from pipelines.serving.jobs.office import JobBoard
 from pipelines.serving.metrics import IngressMetrics
 from pipelines.serving.model import InpaintingModel
 from pipelines.serving.regions import Solver
@@ -34,10 +35,15 @@ async def load_model(checkpoint: Path | str, **settings: Any) -> InpaintingModel
 
 
 def api_of(
-    solver: Solver, metrics: IngressMetrics, tokens: tuple[str, ...] = (), **settings: Any
+    solver: Solver,
+    metrics: IngressMetrics,
+    tokens: tuple[str, ...] = (),
+    board: JobBoard | None = None,
+    **settings: Any,
 ) -> FastAPI:
     """Build the API over a model; `settings` are fields of `EndpointSettings`."""
-    return build_api(EndpointSettings(**settings), solver, tokens=tokens, metrics=metrics)
+    given = EndpointSettings(**settings)
+    return build_api(given, solver, tokens=tokens, metrics=metrics, board=board)
 
 
 def client_of(api: FastAPI, *, raising: bool = True, **options: Any) -> httpx.AsyncClient:

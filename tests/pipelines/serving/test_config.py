@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from isnet.config import InputError
 from pipelines.machine import cores
+from pipelines.serving.application import build_application
 from pipelines.serving.config import (
     TOKEN_VARIABLE,
     EndpointSettings,
@@ -44,6 +45,11 @@ def _no_token(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"model_replicas": 2, "max_model_replicas": 1}, "max_model_replicas is 1, below"),
         ({"ingress_replicas": 3, "max_ingress_replicas": 2}, "max_ingress_replicas is 2, below"),
         ({"max_pixel": 5}, "max_pixel"),
+        ({"job_actors": 0}, "job_actors"),
+        ({"job_days": 0}, "job_days"),
+        ({"jobs_folder": "/a/jobs", "job_roots": ["/a"]}, "lies in /a of job_roots"),
+        ({"jobs_folder": "/a/../b", "job_roots": ["/b/"]}, "lies in /b/ of job_roots"),
+        ({"jobs_folder": "s3://b/p/jobs?x=1", "job_roots": ["s3://b/p"]}, "lies in s3://b/p of"),
         ({"checkpoint": None}, "checkpoint"),
     ],
 )
@@ -145,8 +151,10 @@ def test_what_can_be_served_is_resolved_to_absolute_paths(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "model").symlink_to(local["checkpoint"])
     (tmp_path / "tokens").write_text("one\n")
-    config = LocalServeConfig(**{**local, "checkpoint": "model", "tokens_file": "tokens"})
-    resolved = resolve(config)
+    given = {"checkpoint": "model", "tokens_file": "tokens", "job_roots": ["photos", "s3://b/p"]}
+    resolved = resolve(LocalServeConfig(**{**local, **given}))
+    assert resolved.jobs_folder == str(tmp_path / "runs" / "jobs")
+    assert resolved.job_roots == (str(tmp_path / "photos"), "s3://b/p")
     assert resolved.checkpoint == str(tmp_path / "model")
     assert resolved.tokens_file == str(tmp_path / "tokens")
 
@@ -178,3 +186,16 @@ def test_a_port_that_is_taken_is_refused_with_the_fix(local: dict[str, Any]) -> 
         pytest.raises(InputError, match="choose another --port"),
     ):
         resolve(LocalServeConfig(**local))
+
+
+def test_jobs_may_lie_beside_their_roots() -> None:
+    config = ServeConfig(checkpoint="model", jobs_folder="/photos-jobs", job_roots=("/photos",))
+    assert build_application(config) is not None
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"jobs_folder": "runs/jobs"}, {"jobs_folder": "/jobs", "job_roots": ("photos",)}]
+)
+def test_places_of_jobs_mean_the_same_on_every_node(wrong: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match="is relative"):
+        build_application(ServeConfig(checkpoint="model", **wrong))

@@ -15,7 +15,7 @@ from PIL import Image
 
 from pipelines.serving.metrics import IngressMetrics
 from pipelines.serving.model import InpaintingModel
-from pipelines.serving.regions import RegionFill, RegionRequest
+from pipelines.serving.regions import ModelLocation, RegionFill, RegionRequest
 from tests.pipelines.serving.in_process import (
     api_of,
     client_of,
@@ -70,6 +70,9 @@ class SlowModel:
 
     async def describe(self) -> dict[str, Any]:
         return await self._model.describe()
+
+    async def location(self) -> ModelLocation:
+        return await self._model.location()
 
 
 async def test_there_is_an_event_for_each_pass_and_then_the_result(

@@ -1,0 +1,1 @@
+"""Bulk jobs of the endpoint: asked for over HTTP, run by Ray, kept in storage."""
