@@ -12,6 +12,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from isnet.config import InputError
 from pipelines.storage import (
     exists,
+    first_line,
     is_local,
     join,
     open_filesystem,
@@ -44,7 +45,7 @@ def require_shared(output: str, inputs: Sequence[tuple[str, str, str]]) -> None:
     try:
         write_atomically(filesystem, path, b"")
     except OSError as error:
-        where, reason = printable(output), str(error).splitlines()[0]
+        where, reason = printable(output), first_line(error)
         raise InputError(f"cannot write to --output {where}: {reason}") from error
     try:
         for flag, location, sight in (*inputs, ("--output", output, marker)):

@@ -50,7 +50,7 @@ def open_filesystem(location: str) -> tuple[fs.FileSystem, str]:
     try:
         filesystem, path = fs.FileSystem.from_uri(location)
     except (ArrowException, OSError, ValueError) as error:
-        reason = printable(str(error).splitlines()[0])
+        reason = first_line(error)
         raise InputError(f"cannot open {printable(location)}: {reason}; check the URI") from error
     return filesystem, path.rstrip("/")
 
@@ -90,10 +90,9 @@ def explained_writes(location: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        reason = printable(str(error).splitlines()[0])
         raise InputError(
-            f"cannot write to {printable(location)}: {reason}; make room or give access, or name "
-            "another --output"
+            f"cannot write to {printable(location)}: {first_line(error)}; make room or give "
+            "access, or name another --output"
         ) from error
 
 
@@ -145,9 +144,9 @@ def local_copy(location: str, names: Sequence[str]) -> Iterator[Path]:
         try:
             _fetch(filesystem, source, names, target, shown=printable(location))
         except OSError as error:
-            reason = printable((str(error).splitlines() or [type(error).__name__])[0])
             raise InputError(
-                f"cannot read {printable(location)} ({reason}); check the URI and the credentials"
+                f"cannot read {printable(location)} ({first_line(error)}); check the URI and the "
+                "credentials"
             ) from error
         yield target
 
@@ -220,6 +219,11 @@ def is_relative(location: str) -> bool:
 def printable(location: str) -> str:
     """Hide the key and secret that a URI may carry; for messages, logs and manifests."""
     return _CREDENTIALS.sub("://***@", location)
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error's message, or its type; addresses without passwords."""
+    return printable((str(error).strip() or type(error).__name__).splitlines()[0])
 
 
 def without_secrets(value: Any) -> Any:

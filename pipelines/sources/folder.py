@@ -21,7 +21,7 @@ from pipelines.sources.listing import (
     require_pictures,
 )
 from pipelines.sources.patterns import Pattern
-from pipelines.storage import is_local, is_uri, open_filesystem
+from pipelines.storage import first_line, is_local, is_uri, open_filesystem
 
 ARCHIVES = (".tar", ".zip")
 
@@ -106,7 +106,7 @@ def _open(location: str) -> tuple[fs.FileSystem, str]:
 
 def unreadable(error: OSError) -> InputError:
     """Make the error of a file that cannot be read."""
-    reason = os.strerror(error.errno) if error.errno else str(error).splitlines()[0]
+    reason = os.strerror(error.errno) if error.errno else first_line(error)
     return InputError(f"cannot be read: {reason}")
 
 

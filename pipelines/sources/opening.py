@@ -17,6 +17,7 @@ from pipelines.sources.tar import COMPRESSED, Tars, refuse_compressed
 from pipelines.sources.zip import Zip
 from pipelines.storage import (
     absolute,
+    first_line,
     inside_ray_job,
     is_relative,
     is_uri,
@@ -91,7 +92,7 @@ def _kind(whole: str, location: str, name: str) -> fs.FileType:
         filesystem, path = open_filesystem(whole)
         kind = filesystem.get_file_info(path).type
     except OSError as error:
-        reason = printable(str(error).splitlines()[0])
+        reason = first_line(error)
         raise InputError(f"{name} cannot be read: {reason}") from error
     if kind == fs.FileType.NotFound:
         hint = "check the spelling"

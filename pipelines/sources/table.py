@@ -22,7 +22,7 @@ from pipelines.sources.cells import (
 )
 from pipelines.sources.listing import HEAD, Entry, Listing
 from pipelines.sources.row_groups import read_cell, read_texts, row_groups, schema_of
-from pipelines.storage import is_uri, printable, split_name
+from pipelines.storage import first_line, is_uri, printable, split_name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,7 +115,9 @@ class Table:
         except (pa.ArrowException, OSError, IndexError) as error:
             if isinstance(error, OSError) and is_uri(location):
                 raise  # of the network, perhaps
-            raise InputError(f"cannot be read: the table is damaged ({_line(error)})") from error
+            raise InputError(
+                f"cannot be read: the table is damaged ({first_line(error)})"
+            ) from error
 
     def _location(self, entry: Entry) -> str:
         return self.locations[entry.file]
@@ -140,7 +142,7 @@ class Table:
                 yield keys, _average_size(about, self.columns.image) if sized else 0
         except (pa.ArrowException, OSError) as error:
             where = printable(location)
-            raise InputError(f"{self.name}: {where} is no Parquet: {_line(error)}") from error
+            raise InputError(f"{self.name}: {where} is no Parquet: {first_line(error)}") from error
 
     def _check(self, schema: pa.Schema) -> tuple[str | None, str | None, bool]:
         """Require the columns.
@@ -185,7 +187,3 @@ def _average_size(about: Any, column: str) -> int:
     parts = (about.column(index) for index in range(about.num_columns))
     mine = (part for part in parts if part.path_in_schema.split(".")[0] == column)
     return sum(part.total_uncompressed_size for part in mine) // max(1, about.num_rows)
-
-
-def _line(error: Exception) -> str:
-    return printable(str(error).splitlines()[0])

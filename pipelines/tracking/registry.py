@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 import isnet.config
 from isnet.checkpoint import GENERATOR_FILES
 from isnet.config import InputError
-from pipelines.storage import printable
-from pipelines.tracking.server import as_input_error, connect, first_line, resolve_uri
+from pipelines.storage import first_line, printable
+from pipelines.tracking.server import as_input_error, connect, resolve_uri
 
 if TYPE_CHECKING:
     from mlflow.entities import LoggedModel

@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from isnet.config import InputError
-from pipelines.storage import printable
+from pipelines.storage import first_line, printable
 from pipelines.tracking.rows import Row, now, safe_name, send_rows
 from pipelines.tracking.server import (
     as_input_error,
     connect,
-    first_line,
     resolve_uri,
     sqlite_path,
 )

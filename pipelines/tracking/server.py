@@ -16,7 +16,7 @@ from typing import IO, TYPE_CHECKING, NoReturn
 from urllib.parse import urlsplit
 
 from isnet.config import InputError
-from pipelines.storage import printable
+from pipelines.storage import first_line, printable
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -98,11 +98,6 @@ def as_input_error(uri: str) -> Iterator[None]:
         if "Invalid Host header" in str(error):
             hint = f"; start the server with --allowed-hosts {urlsplit(uri).netloc.split('@')[-1]}"
         raise InputError(f"MLflow at {printable(uri)}: {first_line(error)}{hint}") from error
-
-
-def first_line(error: BaseException) -> str:
-    """Return the first line of an error's message, or its type; addresses without passwords."""
-    return printable((str(error).strip() or type(error).__name__).splitlines()[0])
 
 
 def _set_client_defaults() -> None:

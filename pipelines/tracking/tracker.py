@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from pipelines.storage import printable
+from pipelines.storage import first_line, printable
 from pipelines.tracking.rows import BATCH, Row, append_rows, now, safe_name, send_rows
-from pipelines.tracking.server import connect, first_line
+from pipelines.tracking.server import connect
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient

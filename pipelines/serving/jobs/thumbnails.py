@@ -19,23 +19,23 @@ _SIDE = 320
 
 
 def show(record: JobRecord, page: Page, *, max_pixels: int) -> dict[str, Any]:
-    """Show some of the results, in the order in which they were finished."""
+    """Show some of the results, unit by unit; while a job runs, others may come in between."""
     rows = list(islice(done_rows(record), page.offset, page.offset + page.limit))
-    shown = (_show(record, row, max_pixels) for row in rows)
+    thumbnails = [_show(record, row, max_pixels) for row in rows]
     progress = read_progress(record.results)
     total = max(page.offset + len(rows) if rows else 0, progress.done if progress else 0)
-    thumbnails = [thumbnail for thumbnail in shown if thumbnail is not None]
     return Thumbnails(total=total, thumbnails=thumbnails).model_dump()
 
 
-def _show(record: JobRecord, row: Row, max_pixels: int) -> Thumbnail | None:
-    """Show a result; nothing, where it was taken away or changed since."""
+def _show(record: JobRecord, row: Row, max_pixels: int) -> Thumbnail:
+    """Show a result; its names alone, where it was taken away or changed since."""
+    image = None
     try:
         with open_result(record, row) as file:
             upload = read_upload(file.read(), max_pixels=max_pixels)
     except (FileNotFoundError, InputError):
-        return None
-    jpeg = base64.b64encode(preview(upload.picture, side=_SIDE)).decode()
-    return Thumbnail(
-        input=row["input"], output=row["output"], image=f"data:image/jpeg;base64,{jpeg}"
-    )
+        pass
+    else:
+        jpeg = base64.b64encode(preview(upload.picture, side=_SIDE)).decode()
+        image = f"data:image/jpeg;base64,{jpeg}"
+    return Thumbnail(input=row["input"], output=row["output"], image=image)

@@ -63,7 +63,7 @@ class Thumbnail(BaseModel):
 
     input: str
     output: str
-    image: str = Field(description="A JPEG as a data URL.")
+    image: str | None = Field(description="A JPEG as a data URL; null where it is gone.")
 
 
 class Thumbnails(BaseModel):

@@ -66,11 +66,14 @@ export class Gallery {
 
 function tile({ input, output, image }) {
   const item = document.createElement("li");
-  const picture = document.createElement("img");
   const name = document.createElement("span");
-  Object.assign(picture, { loading: "lazy", decoding: "async", src: image, alt: `${input}, filled` });
   name.textContent = output;
   name.title = output;
-  item.append(picture, name);
+  if (image) {
+    const picture = document.createElement("img");
+    Object.assign(picture, { loading: "lazy", decoding: "async", src: image, alt: `${input}, filled` });
+    item.append(picture);
+  }
+  item.append(name);
   return item;
 }

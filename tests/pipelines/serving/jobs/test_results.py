@@ -91,7 +91,7 @@ async def test_a_row_that_leads_elsewhere_shows_nothing(
     (output / part_path(0)).write_bytes(encode_rows([row]))
     assert (await download(endpoint, job)).namelist() == ["results.csv"]
     shown = await endpoint.get(f"/v1/jobs/{job['id']}/thumbnails")
-    assert shown["thumbnails"] == []
+    assert [each["image"] for each in shown["thumbnails"]] == [None]
 
 
 async def test_thumbnails_are_small_jpegs_a_page_at_a_time(endpoint: HandEndpoint) -> None:
@@ -124,4 +124,5 @@ async def test_a_result_that_is_no_picture_any_more_has_no_thumbnail(
     job = await running(endpoint)
     leave_results(endpoint.location(job), {"a.png": b"changed", **pictures(1)})
     shown = await endpoint.get(f"/v1/jobs/{job['id']}/thumbnails")
-    assert [each["output"] for each in shown["thumbnails"]] == ["holiday/0.png"]
+    found = {each["output"]: each["image"] is not None for each in shown["thumbnails"]}
+    assert found == {"a.png": False, "holiday/0.png": True}
