@@ -174,7 +174,7 @@ def test_the_saver_writes_the_state_as_it_was_handed_over(run, monkeypatch):
 def test_storage_that_takes_nothing_is_a_failure_with_advice(tmp_path, monkeypatch):
     monkeypatch.setattr("pipelines.training.saving._PAUSES_S", (0.01,))
     (tmp_path / "file").write_text("no folder can be made here")
-    claim = Claim(run=str(tmp_path / "file" / "run"), token="ours")
+    claim = Claim(folder=str(tmp_path / "file" / "run"), token="ours")
     with Saver(claim, keep_best=1, on_saved=pytest.fail) as saver:
         saver.save(_contents(3))
     assert "the checkpoint of step 3 cannot be written to" in str(saver.failure)
