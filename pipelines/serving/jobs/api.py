@@ -90,7 +90,8 @@ class JobRoutes:
         if self._board is None:
             return None
         names = ("max_upload_bytes", "max_running_jobs", "max_jobs_per_client")
-        roots = [printable(absolute(root)) for root in settings.job_roots]
+        # Without options: which store it is, is the endpoint's business.
+        roots = [printable(absolute(root)).partition("?")[0] for root in settings.job_roots]
         return {"roots": roots, **{name: getattr(settings, name) for name in names}}
 
     async def submit(self, request: Request) -> Response:

@@ -149,9 +149,11 @@ async def test_an_open_endpoint_has_one_client(endpoint_of: Callable[..., HandEn
 
 
 async def test_the_model_says_what_jobs_may_do(endpoint_of: Callable[..., HandEndpoint]) -> None:
-    endpoint = endpoint_of(job_roots=("/photos",), max_running_jobs=3)
+    bucket = "s3://key:secret@bucket/photos"
+    roots = ("/photos", f"{bucket}?endpoint_override=inner:9000&region=x")
+    endpoint = endpoint_of(job_roots=roots, max_running_jobs=3)
     assert (await endpoint.get("/v1/model"))["jobs"] == {
-        "roots": ["/photos"],
+        "roots": ["/photos", "s3://***@bucket/photos"],
         "max_upload_bytes": 256 * 2**20,
         "max_running_jobs": 3,
         "max_jobs_per_client": 8,
