@@ -1,12 +1,14 @@
 /** The ways a file comes into the page: chosen, dropped, pasted. */
 
-/** Call `open` with each file that is chosen in `input`, also with the same one again. */
+/** Call `open` with each file that is chosen in `input`: with the same one again, and with one from before this ran. */
 export function onChosen(input, open) {
-  input.addEventListener("change", () => {
+  const take = () => {
     const [file] = input.files;
     if (file) open(file);
     input.value = "";
-  });
+  };
+  input.addEventListener("change", take);
+  queueMicrotask(take); // once whoever asked is ready
 }
 
 /** Call `open` with what is dropped or pasted anywhere, and with the element that it was dropped onto. */

@@ -36,6 +36,23 @@ def test_zip_files_are_handed_in_with_the_options(
     }
 
 
+EARLY = """
+new MutationObserver((_, observer) => {
+  const input = document.querySelector(".pictures input");
+  if (!input) return;
+  observer.disconnect();
+  const chosen = new DataTransfer();
+  chosen.items.add(new File(["PK"], "early.zip"));
+  input.files = chosen.files;
+}).observe(document, { childList: true, subtree: true });
+"""
+
+
+def test_a_file_that_was_chosen_before_the_page_was_ready_counts(open_page: Open):
+    opened = open_page(lambda page: page.add_init_script(EARLY))
+    expect(opened.page.locator(".pictures .held")).to_contain_text("early.zip")
+
+
 def test_masks_may_be_one_picture_transparency_or_a_colour(
     open_page: Open, jobs: ScriptedJobs, archive: Path, tmp_path: Path
 ):
