@@ -26,7 +26,7 @@ KILLS = 5
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> InpaintProcess:
+def undisturbed(ray_session: None, tmp_path_factory: pytest.TempPathFactory) -> InpaintProcess:
     """A job that nobody disturbs; one picture is damaged, and one has no mask."""
     folder = tmp_path_factory.mktemp("undisturbed")
     photos, masks = folder / "photos", folder / "masks"
