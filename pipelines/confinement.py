@@ -65,7 +65,7 @@ class Roots:
         given = _parse(location)
         for root in self.locations:
             allowed = _parse(root) if is_uri(root) else None
-            if given and allowed and given.lies_in(allowed):
+            if given and allowed and given.is_plain() and given.lies_in(allowed):
                 if not given.is_opened_as(allowed):
                     raise InputError(
                         f"{what} {printable(location)} brings options or credentials of its own; "
@@ -79,6 +79,20 @@ class Roots:
         return InputError(
             f"{what} {printable(location)} lies outside the folders that may be used ({allowed})"
         )
+
+
+def lies_in(location: str, folder: str) -> bool:
+    """Whether a path or URI lies in a folder or is it, all links followed.
+
+    Options and credentials of URIs, and how they are spelled, make no difference.
+    """
+    inner, outer = _local(location, "location"), _local(folder, "folder")
+    if inner is not None and outer is not None:
+        return _is_below(inner, outer)
+    if inner is not None or outer is not None:
+        return False
+    here, there = _parse(location), _parse(folder)
+    return here is not None and there is not None and here.lies_in(there)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,10 +117,13 @@ class _Uri:
         return path.split("/") if path else []
 
     def lies_in(self, root: _Uri) -> bool:
-        """Whether it is in the same place or below; what has `..` in it lies nowhere."""
+        """Whether it is in the same place or below, as it is spelled."""
         same = (self.scheme.lower(), self.host) == (root.scheme.lower(), root.host)
-        depth = len(root.parts)
-        return same and self.parts[:depth] == root.parts and not {".", ".."} & set(self.parts)
+        return same and self.parts[: len(root.parts)] == root.parts
+
+    def is_plain(self) -> bool:
+        """Whether nothing in it leads upwards, where a store would take it so."""
+        return not {".", ".."} & set(self.parts)
 
     def is_opened_as(self, root: _Uri) -> bool:
         """Whether nothing in it changes how it is opened."""

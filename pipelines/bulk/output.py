@@ -13,14 +13,13 @@ from isnet.config import InputError
 from pipelines.bulk.attempts import ATTEMPTS
 from pipelines.bulk.config import InpaintConfig
 from pipelines.bulk.results import FOLDER, PARTS
-from pipelines.confinement import Roots
+from pipelines.confinement import Roots, lies_in
 from pipelines.sources.folder import Folder
 from pipelines.sources.opening import Source
 from pipelines.storage import (
     exists,
     is_local,
     is_temporary,
-    is_uri,
     join,
     open_filesystem,
     printable,
@@ -90,13 +89,12 @@ def _require_empty(filesystem: fs.FileSystem, folder: str, output: str) -> None:
 
 def require_apart(config: InpaintConfig, source: Source, masks: Source | None) -> None:
     """Refuse an output whose results would be pictures or masks of the job when it goes on."""
-    inner = _spelled(config.output)
     for flag, given, place in (("--input", config.input, source), ("--masks", config.masks, masks)):
         if place is None:
             continue
         # A folder may be one of archives or tables; a pattern's fixed part is a folder.
         for outer in {given, place.location if isinstance(place, Folder) else given}:
-            if f"{inner}/".startswith(f"{_spelled(outer).rstrip('/')}/"):
+            if lies_in(config.output, outer):
                 raise InputError(
                     f"--output {printable(config.output)} lies in {flag} {printable(outer)}, where "
                     "results would be taken for pictures; name a folder elsewhere"
@@ -109,11 +107,6 @@ def require_inside(config: InpaintConfig) -> None:
         own = (join(config.output, below) for below in (FOLDER, PARTS, ATTEMPTS))
         for place in (config.output, *own):
             Roots(config.within).resolve(place, "--output")
-
-
-def _spelled(location: str) -> str:
-    """Spell a location in one way: links followed, or a URI without its options."""
-    return location.partition("?")[0] if is_uri(location) else os.path.realpath(location)
 
 
 def read_run_id(output: str) -> str | None:

@@ -11,8 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from isnet.config import InputError, ReconstructionConfig
 from isnet.inference import Precision
 from isnet.inpainter import TRAINING_SCALE
+from pipelines.confinement import lies_in
 from pipelines.machine import cores
-from pipelines.storage import absolute, printable
+from pipelines.storage import printable
 
 TOKEN_VARIABLE = "ISNET_TOKEN"
 """Environment variable with the token that clients must send."""
@@ -84,11 +85,10 @@ class EndpointSettings(BaseModel):
     @model_validator(mode="after")
     def _check_jobs_folder(self) -> "EndpointSettings":
         for root in self.job_roots:
-            folder = absolute(self.jobs_folder or "")
-            if self.jobs_folder and _lies_in(folder, absolute(root)):
+            if self.jobs_folder and lies_in(self.jobs_folder, root):
                 raise InputError(
-                    f"jobs_folder {printable(folder)} lies in {printable(root)} of job_roots, "
-                    "where every client's jobs may read and write; name a folder outside"
+                    f"jobs_folder {printable(self.jobs_folder)} lies in {printable(root)} of "
+                    "job_roots, where every client's jobs may read and write; name a folder outside"
                 )
         return self
 
@@ -187,12 +187,6 @@ def require_tokens_unless_loopback(host: str, tokens: tuple[str, ...]) -> None:
             f"the endpoint would listen on {host}, where others can reach it, without a token; "
             f"set {TOKEN_VARIABLE} (or tokens_file), or listen on 127.0.0.1"
         )
-
-
-def _lies_in(location: str, root: str) -> bool:
-    """Whether a path or URI, its options aside, is a root or lies below it."""
-    inner, outer = (place.partition("?")[0].rstrip("/") + "/" for place in (location, root))
-    return inner.startswith(outer)
 
 
 def is_loopback(host: str) -> bool:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from isnet.config import InputError
-from pipelines.confinement import Roots
+from pipelines.confinement import Roots, lies_in
 
 BUCKET = "s3://key:secret@bucket/jobs?endpoint_override=store:9000"
 OUTSIDE = r"--input .* lies outside the folders that may be used \("
@@ -180,3 +180,29 @@ def test_what_is_resolved_lies_in_the_root_as_the_system_sees_it(
         return
     assert found == os.path.realpath(found)
     assert os.path.commonpath([found, root]) == root
+
+
+@pytest.mark.parametrize(
+    ("location", "folder"),
+    [
+        ("s3://bucket/jobs", "s3://bucket/jobs/"),
+        ("s3://key:secret@bucket/jobs/a?region=x", "S3://bucket/jobs?endpoint_override=y"),
+        ("s3://bucket/j%6Fbs/a", "s3://bucket/jobs"),
+        ("s3://bucket/jobs/../a", "s3://bucket/jobs"),  # a key like any other in a store
+    ],
+)
+def test_spelling_does_not_hide_where_a_uri_lies(location: str, folder: str) -> None:
+    assert lies_in(location, folder)
+
+
+@pytest.mark.parametrize("location", ["s3://bucket/jobs-too", "s3://other/jobs", "/jobs"])
+def test_what_lies_elsewhere_is_told_from_it(location: str) -> None:
+    assert not lies_in(location, "s3://bucket/jobs")
+
+
+def test_links_and_file_uris_do_not_hide_where_a_path_lies(root: Path) -> None:
+    (root.parent / "link").symlink_to(root)
+    for folder in (root, root.parent / "link", root.as_uri()):
+        for location in (root / "new", root.parent / "link" / "new", f"{root.as_uri()}/new"):
+            assert lies_in(str(location), str(folder))
+        assert not lies_in(f"{root}-too", str(folder))

@@ -115,7 +115,12 @@ def test_neither_does_a_uri_with_options(tmp_path):
     options = "?region=x"
     pictures = folder(f"s3://bucket/photos{options}")
     assert apart(tmp_path, f"s3://bucket/photos/out{options}", pictures)
+    assert apart(tmp_path, "s3://bucket/ph%6Ftos/out", pictures)
     assert not apart(tmp_path, f"s3://bucket/out{options}", pictures)
+
+
+def test_neither_does_a_uri_of_this_machine(tmp_path):
+    assert apart(tmp_path, tmp_path / "photos/out", folder((tmp_path / "photos").as_uri()))
 
 
 def test_results_may_go_beside_the_pictures(tmp_path):

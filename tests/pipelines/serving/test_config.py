@@ -193,6 +193,14 @@ def test_jobs_may_lie_beside_their_roots() -> None:
     assert build_application(config) is not None
 
 
+def test_neither_links_nor_uris_hide_that_jobs_lie_in_a_root(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("photos")
+    folder = str(tmp_path / "photos" / "jobs")
+    for root in (str(tmp_path / "link"), (tmp_path / "photos").as_uri()):
+        with pytest.raises(ValueError, match="of job_roots"):
+            ServeConfig(checkpoint="model", jobs_folder=folder, job_roots=(root,))
+
+
 @pytest.mark.parametrize(
     "wrong", [{"jobs_folder": "runs/jobs"}, {"jobs_folder": "/jobs", "job_roots": ("photos",)}]
 )
