@@ -13,6 +13,7 @@ from isnet.config import InputError
 from pipelines.bulk.attempts import ATTEMPTS
 from pipelines.bulk.config import InpaintConfig
 from pipelines.bulk.results import FOLDER, PARTS
+from pipelines.changes import differences, in_words
 from pipelines.confinement import Roots, lies_in
 from pipelines.sources.folder import Folder
 from pipelines.sources.opening import Source
@@ -58,20 +59,12 @@ def require_claimable(output: str, identity: Mapping[str, Any]) -> bool:
         return False
     earlier = json.loads(read_bytes(filesystem, f"{folder}/{_JOB}"))
     if earlier != identity:
+        changed = "; ".join(in_words(differences(earlier, identity)))
         raise InputError(
-            f"--output {printable(output)} holds the results of another job: "
-            f"{differences(earlier, identity)}; name another folder, or delete that one"
+            f"--output {printable(output)} holds the results of another job: {changed}; name "
+            "another folder, or delete that one"
         )
     return True
-
-
-def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
-    """Say which values differ, e.g. `--quality was 95, now 80`."""
-    names = [name for name in {**old, **new} if old.get(name) != new.get(name)]
-    return ", ".join(
-        f"{name} was {old.get(name, 'not given')}, now {new.get(name, 'not given')}"
-        for name in names
-    )
 
 
 def _require_empty(filesystem: fs.FileSystem, folder: str, output: str) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from pyarrow import fs
 
 from isnet.config import InputError
+from pipelines.changes import differences, in_words
 from pipelines.preparation.plan import Plan
 from pipelines.shards import (
     CONTACT_SHEET,
@@ -43,10 +44,10 @@ def claim(location: str, plan: Plan, *, overwrite: bool) -> None:
         if previous is not None and overwrite:
             _clear(filesystem, folder)
         elif previous is not None and previous != plan.identity:
+            changed = "; ".join(in_words(differences(previous, plan.identity)))
             raise InputError(
-                f"--output {printable(location)} holds another data set: "
-                f"{_differences(previous, plan.identity)}; name another folder, or replace it "
-                "with --overwrite"
+                f"--output {printable(location)} holds another data set: {changed}; name another "
+                "folder, or replace it with --overwrite"
             )
         data = json.dumps(plan.identity, indent=1).encode()
         write_atomically(filesystem, f"{folder}/{PLAN}", data)
@@ -73,14 +74,6 @@ def _previous(filesystem: fs.FileSystem, folder: str, location: str) -> dict[str
             f"{strangers[0]!r}); name a new folder"
         )
     return None
-
-
-def _differences(old: dict[str, Any], new: dict[str, Any]) -> str:
-    names = [name for name in {**old, **new} if old.get(name) != new.get(name)]
-    return ", ".join(
-        f"{name} was {old.get(name, 'not given')}, now {new.get(name, 'not given')}"
-        for name in names
-    )
 
 
 def _clear(filesystem: fs.FileSystem, folder: str) -> None:

@@ -19,6 +19,7 @@ from pyarrow import fs
 
 from isnet.checkpoint import GENERATOR_FILES
 from isnet.config import InputError
+from pipelines.changes import differences, in_words
 from pipelines.storage import (
     exists,
     join,
@@ -170,11 +171,8 @@ def _read(filesystem: fs.FileSystem, folder: str) -> dict[str, Any] | None:
 
 
 def _refuse_changes(name: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
-    changed = [
-        f"{key} was {old}, now {new}"
-        for key, (old, new) in differences(before, now).items()
-        if key not in _MAY_CHANGE
-    ]
+    found = differences(before, now)
+    changed = in_words({key: found[key] for key in found if key not in _MAY_CHANGE})
     if changed:
         raise InputError(
             f"run {name!r} exists with another configuration: {'; '.join(changed)}; "
@@ -184,22 +182,6 @@ def _refuse_changes(name: str, before: Mapping[str, Any], now: Mapping[str, Any]
 
 def _say_changes(name: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
     """Name the options that do change, of those that may."""
-    changed = [
-        f"{key} was {old}, now {new}" for key, (old, new) in differences(before, now).items()
-    ]
+    changed = in_words(differences(before, now))
     if changed:
         print(f"run {name} goes on with {'; '.join(changed)}", flush=True)
-
-
-def differences(
-    before: Mapping[str, Any], now: Mapping[str, Any], prefix: str = ""
-) -> dict[str, tuple[Any, Any]]:
-    """List what differs between two nests of mappings: old and new value by dotted name."""
-    found: dict[str, tuple[Any, Any]] = {}
-    for key in sorted(before.keys() | now.keys()):
-        old, new = before.get(key), now.get(key)
-        if isinstance(old, Mapping) and isinstance(new, Mapping):
-            found |= differences(old, new, f"{prefix}{key}.")
-        elif old != new:
-            found[f"{prefix}{key}"] = (old, new)
-    return found

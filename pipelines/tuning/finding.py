@@ -9,9 +9,9 @@ from datetime import datetime
 from typing import Any
 
 from isnet.config import InputError
+from pipelines.changes import differences, in_words
 from pipelines.storage import join, printable, without_secrets
 from pipelines.training.config import rebuilt, shown
-from pipelines.training.runs import differences
 from pipelines.tuning.config import CampaignConfig
 from pipelines.tuning.definitions import Definition
 from pipelines.tuning.folder import VERSION, Campaign, read_note
@@ -122,11 +122,8 @@ def _refuse_changes(campaign: Campaign, before: Mapping[str, Any]) -> None:
     }
     known = {**before["config"], "kind": before["kind"], "space": before["space"]}
     known["facts"] = {fact: before["facts"].get(fact) for fact in _MUST_AGREE}
-    changed = [
-        f"{key} was {old}, now {new}"
-        for key, (old, new) in differences(known, now).items()
-        if key not in _MAY_CHANGE
-    ]
+    found = differences(known, now)
+    changed = in_words({key: found[key] for key in found if key not in _MAY_CHANGE})
     planned = {trial.name: without_secrets(dict(trial.overrides)) for trial in definition.trials}
     changed += [
         f"trial {trial['name']} was {trial['overrides']}, now {planned[trial['name']]}"

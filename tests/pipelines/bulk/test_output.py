@@ -52,7 +52,7 @@ def test_looking_at_a_folder_writes_nothing(tmp_path):
 def test_the_folder_of_another_job_is_not_taken(tmp_path):
     claim_output(str(tmp_path), IDENTITY)
     message = refusal(tmp_path, {"--quality": 80, "pictures": 12, "--scale": 256})
-    assert "another job: --quality was 95, now 80, --scale was not given, now 256" in message
+    assert "another job: --quality was 95, now 80; --scale was not given, now 256" in message
     assert "name another folder" in message
 
 
