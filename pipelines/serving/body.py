@@ -36,6 +36,15 @@ async def read_submission(request: Request, *, max_bytes: int) -> Submission:
         ApiError: 413 too many bytes, 415 another type of content, 400 or 422 what is wrong in it.
 
     """
+    kind = media_type(request)
+    body = await read_body(request, max_bytes)
+    if kind == "application/json":
+        return await asyncio.to_thread(_from_json, body)
+    return await _from_form(request.headers, body)
+
+
+def media_type(request: Request) -> str:
+    """Return the type of a request's body; `ApiError` for one that nothing is sent in here."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind not in ("multipart/form-data", "application/json"):
         raise ApiError(
@@ -43,35 +52,43 @@ async def read_submission(request: Request, *, max_bytes: int) -> Submission:
             "unsupported_media_type",
             f"content type {kind[:60]!r}; send multipart/form-data or application/json",
         )
-    body = await read_body(request, max_bytes)
-    if kind == "application/json":
-        return await asyncio.to_thread(_from_json, body)
-    return await _from_form(request.headers, body)
+    return kind
 
 
 async def read_body(request: Request, max_bytes: int) -> bytes:
     """Read the body, no further than the limit; `ApiError` beyond it."""
-    declared = request.headers.get("content-length", "")
-    if declared.isdecimal() and int(declared) > max_bytes:
-        raise _too_many_bytes(max_bytes)
-    body = bytearray()
-    try:
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > max_bytes:
-                raise _too_many_bytes(max_bytes)
-    except ClientDisconnect as error:
-        raise ApiError(400, "bad_request", "the connection broke before the body's end") from error
-    return bytes(body)
-
-
-def _too_many_bytes(max_bytes: int) -> ApiError:
-    return ApiError(
+    refusal = ApiError(
         413,
         "too_many_bytes",
         f"the request is larger than {max_bytes:,} bytes; send smaller files",
         limit=("max_bytes", max_bytes),
     )
+    body = bytearray()
+    async for chunk in limited(request, max_bytes, refusal):
+        body += chunk
+    return bytes(body)
+
+
+async def limited(request: Request, max_bytes: int, refusal: ApiError) -> AsyncIterator[bytes]:
+    """Read the body as it comes, no further than the limit.
+
+    Raises:
+        ApiError: `refusal` beyond the limit, at once where the request says so; or the connection
+            broke.
+
+    """
+    declared = request.headers.get("content-length", "")
+    if declared.isdecimal() and int(declared) > max_bytes:
+        raise refusal
+    size = 0
+    try:
+        async for chunk in request.stream():
+            size += len(chunk)
+            if size > max_bytes:
+                raise refusal
+            yield chunk
+    except ClientDisconnect as error:
+        raise ApiError(400, "bad_request", "the connection broke before the body's end") from error
 
 
 def _from_json(body: bytes) -> Submission:

@@ -16,6 +16,7 @@ from starlette.types import Receive, Scope, Send
 from isnet.config import InputError
 from pipelines.serving.admission import Admission
 from pipelines.serving.auth import Gatekeeper
+from pipelines.serving.body import media_type
 from pipelines.serving.config import EndpointSettings
 from pipelines.serving.errors import ApiError
 from pipelines.serving.jobs.downloads import zip_results
@@ -23,7 +24,7 @@ from pipelines.serving.jobs.ledger import delete_job
 from pipelines.serving.jobs.office import JobBoard
 from pipelines.serving.jobs.planning import JobRequest, plan_paths, plan_upload, upload_folder
 from pipelines.serving.jobs.record import ID, JobRecord
-from pipelines.serving.jobs.request import media_type, read_json, read_page
+from pipelines.serving.jobs.request import read_json, read_page
 from pipelines.serving.jobs.schema import CANCEL, LIST, RESULTS, SHOW, SUBMIT, THUMBNAILS
 from pipelines.serving.jobs.thumbnails import show
 from pipelines.serving.jobs.uploads import in_thread, receive, storage_failed

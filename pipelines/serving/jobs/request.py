@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field, ValidationError
 from starlette.requests import Request
 
 from pipelines.serving.body import read_body
-from pipelines.serving.errors import ApiError, from_validation
+from pipelines.serving.errors import from_validation
 from pipelines.serving.options import InpaintOptions
 
 _MOST_JSON = 64 * 1024
@@ -81,15 +81,3 @@ def read_page(request: Request) -> Page:
         return Page.model_validate(given)
     except ValidationError as error:
         raise from_validation(error) from error
-
-
-def media_type(request: Request) -> str:
-    """Return the type of a request's body; `ApiError` for one that no job is sent in."""
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind not in ("multipart/form-data", "application/json"):
-        raise ApiError(
-            415,
-            "unsupported_media_type",
-            f"content type {kind[:60]!r}; send multipart/form-data or application/json",
-        )
-    return kind

@@ -12,8 +12,9 @@ from typing import Any
 from pyarrow import NativeFile
 from starlette.datastructures import Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 
+from pipelines.serving.body import limited
 from pipelines.serving.errors import ApiError
 from pipelines.sources.listing import SUFFIXES
 from pipelines.storage import join, open_filesystem
@@ -67,7 +68,13 @@ async def receive(request: Request, folder: str, *, max_bytes: int) -> Form:
         OSError: the storage takes no more.
 
     """
-    parser = _StoringParser(request.headers, _limited(request, max_bytes), folder)
+    refusal = ApiError(
+        413,
+        "too_many_bytes",
+        f"the upload is larger than {max_bytes:,} bytes; send several jobs of fewer pictures",
+        limit=("max_upload_bytes", max_bytes),
+    )
+    parser = _StoringParser(request.headers, limited(request, max_bytes, refusal), folder)
     try:
         form = await parser.parse()
     except (MultiPartException, ValueError, LookupError) as error:
@@ -84,31 +91,6 @@ async def receive(request: Request, folder: str, *, max_bytes: int) -> Form:
         else:
             texts[name] = value
     return Form(files=files, texts=texts)
-
-
-async def _limited(request: Request, max_bytes: int) -> AsyncIterator[bytes]:
-    """Read the body, no further than the limit."""
-    declared = request.headers.get("content-length", "")
-    if declared.isdecimal() and int(declared) > max_bytes:
-        raise _too_many_bytes(max_bytes)
-    size = 0
-    try:
-        async for chunk in request.stream():
-            size += len(chunk)
-            if size > max_bytes:
-                raise _too_many_bytes(max_bytes)
-            yield chunk
-    except ClientDisconnect as error:
-        raise ApiError(400, "bad_request", "the connection broke before the body's end") from error
-
-
-def _too_many_bytes(max_bytes: int) -> ApiError:
-    return ApiError(
-        413,
-        "too_many_bytes",
-        f"the upload is larger than {max_bytes:,} bytes; send several jobs of fewer pictures",
-        limit=("max_upload_bytes", max_bytes),
-    )
 
 
 class _StoringParser(MultiPartParser):
