@@ -77,7 +77,7 @@ class InpaintConfig:
     max_batch: int = 8
     """Most regions of one size in a pass."""
     max_bytes: int = 256 * 2**20
-    """Largest file of a picture, in bytes; larger ones fail."""
+    """Largest file of a picture or a mask, in bytes; larger ones fail, unread."""
     max_pixels: int = 50_000_000
     """Largest picture, width x height; larger ones fail."""
     max_region_pixels: int = 2**21

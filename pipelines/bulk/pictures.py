@@ -95,10 +95,10 @@ def open_picture(collection: Collection, item: Item, config: InpaintConfig) -> O
     reason = unsafe(item.entry.key)
     if reason is not None:
         raise CodecError("unsafe_name", f"its name cannot be a result's: {reason}; rename it")
-    size = item.entry.size
-    if size > config.max_bytes:
-        text = f"{size:,} bytes; the limit is {config.max_bytes:,} (--max-bytes)"
-        raise CodecError("too_many_bytes", text)
+    for name, entry in (("image", item.entry), ("mask", item.mask)):
+        if entry is not None and entry.size > config.max_bytes:
+            text = f"{entry.size:,} bytes; the limit is {config.max_bytes:,} (--max-bytes)"
+            raise CodecError("too_many_bytes", f"{name}: {text}")
     started = time.perf_counter()
     data = collection.source.read(item.entry)
     upload = read_upload(data, max_pixels=config.max_pixels)

@@ -95,9 +95,11 @@ def test_nor_where_it_goes_away_before_they_are_measured(photos, configured):
         measure(collection, 0, max_bytes=2**28)
 
 
-def test_a_file_that_is_too_large_fails_unread(photos, configured, tmp_path):
-    config = configured(max_bytes=2000)
-    (photos / "a/000.png").write_bytes(bytes(3000))
+@pytest.mark.parametrize(("kind", "name"), [("photos", "image"), ("masks", "mask")])
+def test_a_file_that_is_too_large_fails_unread(kind, name, photos, configured, tmp_path):
+    config = configured(max_bytes=20_000)
+    (tmp_path / kind / "a/000.png").write_bytes(bytes(30_000))
     collection = open_collection(config)
-    with pytest.raises(CodecError, match=r"3,000 bytes; the limit is 2,000 \(--max-bytes\)"):
+    said = rf"{name}: 30,000 bytes; the limit is 20,000 \(--max-bytes\)"
+    with pytest.raises(CodecError, match=said):
         open_picture(collection, collection.item(0), config)
