@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Protocol
 
 import httpx
 import pytest
 from fastapi import FastAPI
+from playwright.sync_api import Browser, sync_playwright
 
 from isnet.checkpoint import load_generator
 from isnet.config import ReconstructionConfig
@@ -18,18 +19,32 @@ from isnet.inference import InferenceGenerator
 from isnet.inpainter import Inpainter
 from pipelines.serving.metrics import IngressMetrics
 from pipelines.serving.model import InpaintingModel
-from tests.conftest import ROOT
+from tests.conftest import BROWSERS, ROOT
 from tests.pipelines.evaluation.checkpoints import write_checkpoint
 from tests.pipelines.serving.in_process import api_of, client_of, load_model
 
 ALERTS = ROOT / "cluster" / "prometheus" / "serve-alerts.yaml"
 URLS = ("/v1/inpaint", "/v1/inpaint/stream")
+CHROMIUM = (
+    "--no-sandbox", "--disable-gpu", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync", "--no-first-run",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
     """One event loop for all of them, so that they can share a model."""
     return "asyncio"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A real Chromium; a module at a time, since Playwright's loop is nobody else's."""
+    with sync_playwright() as playwright:
+        program = next(filter(None, map(shutil.which, BROWSERS)))
+        chromium = playwright.chromium.launch(executable_path=program, args=CHROMIUM)
+        yield chromium
+        chromium.close()
 
 
 @pytest.fixture(scope="session")
