@@ -1,7 +1,8 @@
 /** The page: a photograph comes in, a hole is painted, the endpoint fills it, the result goes out. */
 
 import { clearAlert, showAlert } from "./alert.js";
-import { ApiError, getModel, inpaint, isAbort } from "./api.js";
+import { getModel, inpaint } from "./api.js";
+import { attempt, report } from "./attempt.js";
 import { Compare } from "./compare.js";
 import { Controls } from "./controls.js";
 import { fileSize, megapixels, percent, seconds } from "./format.js";
@@ -12,7 +13,7 @@ import { Painter } from "./painting.js";
 import { FileError, close, fileFromDataUrl, openPhotograph } from "./photograph.js";
 import { Progress } from "./progress.js";
 import { listen } from "./shortcuts.js";
-import { askForToken, onToken } from "./token.js";
+import { onToken } from "./token.js";
 
 const $ = (id) => document.getElementById(id);
 const painter = new Painter($("overlay"), $("ring"));
@@ -140,23 +141,6 @@ async function loadModel() {
     showNoModel(error.message);
     throw error;
   }
-}
-
-/** Do something that may fail in ways that are told to whoever wanted it. */
-async function attempt(action) {
-  clearAlert();
-  try {
-    await action();
-  } catch (error) {
-    report(error);
-  }
-}
-
-function report(error) {
-  if (isAbort(error)) return;
-  if (!(error instanceof ApiError || error instanceof FileError)) throw error;
-  if (error.status === 401) askForToken(error);
-  else showAlert(error);
 }
 
 // ---- wiring

@@ -1,7 +1,8 @@
 /** The page of bulk jobs: many photographs are handed in, followed, and taken away filled. */
 
-import { clearAlert, showAlert } from "./alert.js";
+import { clearAlert } from "./alert.js";
 import { ApiError, getModel, isAbort } from "./api.js";
+import { attempt, report } from "./attempt.js";
 import { onDroppedOrPasted } from "./incoming.js";
 import { cancelJob, getJob, listJobs } from "./jobs-api.js";
 import { confirmed } from "./jobs-confirm.js";
@@ -13,7 +14,6 @@ import { Polling } from "./jobs-polling.js";
 import { Upload } from "./jobs-upload.js";
 import { isActive } from "./jobs-words.js";
 import { showModel, showNoModel } from "./model.js";
-import { FileError } from "./photograph.js";
 import { askForToken, onToken } from "./token.js";
 
 const QUICK = 1000; // milliseconds between two looks at jobs that go on, while somebody looks at them
@@ -143,25 +143,6 @@ async function cancel(job) {
 
 function download(event, job) {
   return attempt(() => saveResults(event, job));
-}
-
-/** Do something that may fail in ways that are told to whoever wanted it; return whether it was done. */
-async function attempt(action) {
-  clearAlert();
-  try {
-    await action();
-    return true;
-  } catch (error) {
-    report(error);
-    return false;
-  }
-}
-
-function report(error) {
-  if (isAbort(error)) return;
-  if (!(error instanceof ApiError || error instanceof FileError)) throw error;
-  if (error.status === 401) askForToken(error);
-  else showAlert(error);
 }
 
 // ---- wiring
