@@ -122,6 +122,30 @@ def exists(filesystem: fs.FileSystem, path: str) -> bool:
     return filesystem.get_file_info(path).type != fs.FileType.NotFound
 
 
+def require_empty(flag: str, location: str, *, holds: str) -> None:
+    """Refuse a folder with files that none of ours are, hidden ones aside.
+
+    Args:
+        flag: the option that named it.
+        location: a folder or URI; it need not be there.
+        holds: what it would hold if it were ours, e.g. `prepared data set`.
+
+    Raises:
+        InputError: it is a file, or holds others' files.
+
+    """
+    filesystem, folder = open_filesystem(location)
+    if filesystem.get_file_info(folder).type == fs.FileType.File:
+        raise InputError(f"{flag} {printable(location)} is a file; name a folder")
+    entries = filesystem.get_file_info(fs.FileSelector(folder, allow_not_found=True))
+    strangers = sorted(info.base_name for info in entries if not info.base_name.startswith("."))
+    if strangers:
+        raise InputError(
+            f"{flag} {printable(location)} is not empty and holds no {holds} (it has "
+            f"{strangers[0]!r}); name a new folder"
+        )
+
+
 @contextmanager
 def local_copy(location: str, names: Sequence[str]) -> Iterator[Path]:
     """Give a file, or files of a folder, under a local path; what a URI holds is fetched.

@@ -7,8 +7,6 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from pyarrow import fs
-
 from isnet.config import InputError
 from pipelines.bulk.attempts import ATTEMPTS
 from pipelines.bulk.config import InpaintConfig
@@ -25,6 +23,7 @@ from pipelines.storage import (
     open_filesystem,
     printable,
     read_bytes,
+    require_empty,
     write_or_explain,
 )
 
@@ -55,9 +54,15 @@ def require_claimable(output: str, identity: Mapping[str, Any]) -> bool:
     """
     filesystem, folder = open_filesystem(output)
     if not exists(filesystem, f"{folder}/{_JOB}"):
-        _require_empty(filesystem, folder, output)
+        require_empty("--output", output, holds="bulk job")
         return False
-    earlier = json.loads(read_bytes(filesystem, f"{folder}/{_JOB}"))
+    try:
+        earlier = json.loads(read_bytes(filesystem, f"{folder}/{_JOB}"))
+    except ValueError as error:
+        raise InputError(
+            f"{_JOB} in --output {printable(output)} is damaged; name another folder, or delete "
+            "that one"
+        ) from error
     if earlier != identity:
         changed = "; ".join(in_words(differences(earlier, identity)))
         raise InputError(
@@ -65,19 +70,6 @@ def require_claimable(output: str, identity: Mapping[str, Any]) -> bool:
             "another folder, or delete that one"
         )
     return True
-
-
-def _require_empty(filesystem: fs.FileSystem, folder: str, output: str) -> None:
-    """Refuse a folder whose files a result might replace."""
-    if filesystem.get_file_info(folder).type == fs.FileType.File:
-        raise InputError(f"--output {printable(output)} is a file; name a folder")
-    entries = filesystem.get_file_info(fs.FileSelector(folder, allow_not_found=True))
-    strangers = sorted(info.base_name for info in entries if not info.base_name.startswith("."))
-    if strangers:
-        raise InputError(
-            f"--output {printable(output)} is not empty and holds no bulk job (it has "
-            f"{strangers[0]!r}); name a new folder"
-        )
 
 
 def require_apart(config: InpaintConfig, source: Source, masks: Source | None) -> None:

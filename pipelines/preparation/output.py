@@ -25,6 +25,7 @@ from pipelines.storage import (
     open_filesystem,
     printable,
     read_bytes,
+    require_empty,
     write_atomically,
 )
 
@@ -64,15 +65,7 @@ def _previous(filesystem: fs.FileSystem, folder: str, location: str) -> dict[str
         except ValueError:
             found = None
         return found if isinstance(found, dict) else {}
-    if filesystem.get_file_info(folder).type == fs.FileType.File:
-        raise InputError(f"--output {printable(location)} is a file; name a folder")
-    entries = filesystem.get_file_info(fs.FileSelector(folder, allow_not_found=True))
-    strangers = sorted(info.base_name for info in entries if not info.base_name.startswith("."))
-    if strangers:
-        raise InputError(
-            f"--output {printable(location)} is not empty and holds no prepared data set (it has "
-            f"{strangers[0]!r}); name a new folder"
-        )
+    require_empty("--output", location, holds="prepared data set")
     return None
 
 

@@ -61,6 +61,12 @@ def test_a_folder_with_other_files_is_not_taken(tmp_path):
     assert "it has 'thesis.tex'); name a new folder" in refusal(tmp_path)
 
 
+def test_a_damaged_note_of_what_the_job_is_is_named(tmp_path):
+    claim_output(str(tmp_path), IDENTITY)
+    (tmp_path / ".inpaint/job.json").write_text('{"--qua')
+    assert ".inpaint/job.json in --output" in refusal(tmp_path)
+
+
 def test_a_file_is_no_output(tmp_path):
     (tmp_path / "file").touch()
     assert "is a file; name a folder" in refusal(tmp_path / "file")
