@@ -118,7 +118,7 @@ def _kill_halfway(config: PrepareConfig) -> None:
     ("change", "message"),
     [
         ({"size": 48}, "--size was 32, now 48"),
-        ({"seed": 3, "crops_per_photo": 5}, "--seed was 0, now 3, --crops-per-photo was 4, now 5"),
+        ({"seed": 3, "crops_per_photo": 5}, "--crops-per-photo was 4, now 5; --seed was 0, now 3"),
     ],
 )
 def test_another_data_set_in_the_output_is_refused(
