@@ -18,8 +18,9 @@ from pipelines.evaluation.units import Unit
 from pipelines.evaluation.worker import Measurer
 from pipelines.progress import Progress
 
-_RETRIES = 3
-"""Processes that may die over one unit; left alone, Ray would start them without an end."""
+_RETRIES = 9
+"""Further tries at a unit over which processes die; left alone, Ray would go on without an end. A
+lost host costs several: until the cluster knows, each try to reach a process on it counts."""
 
 
 @dataclass(frozen=True, kw_only=True)
