@@ -25,7 +25,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help
 help:  ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: setup
 setup: $(INSTALLED)  ## Create .venv and install everything into it
@@ -76,6 +76,11 @@ demo: setup  ## Prepare the sample photographs, train on them, show what was lea
 serve: setup  ## Serve the demo's model: an endpoint, and a page to paint holes on
 	@[ -d runs/demo/model ] || $(MAKE) demo
 	$(BIN)/python pipelines/serve.py --checkpoint runs/demo/model
+
+# Root makes the hosts: sudo make rehearsal.
+.PHONY: rehearsal
+rehearsal: setup  ## Run it all on a cluster of separate hosts on this machine, and lose a host in each part
+	$(BIN)/python -m rehearsal
 
 .PHONY: lint
 lint: setup  ## Check style and format (ruff)

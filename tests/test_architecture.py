@@ -19,7 +19,11 @@ ROOT = Path(__file__).parent.parent
 LIBRARY = sorted((ROOT / "isnet").rglob("*.py"))
 PIPELINES = sorted((ROOT / "pipelines").rglob("*.py"))
 PACKAGES = LIBRARY + PIPELINES
-OTHERS = [path for folder in ("tests", "benchmarks") for path in (ROOT / folder).rglob("*.py")]
+OTHERS = [
+    path
+    for folder in ("tests", "benchmarks", "rehearsal")
+    for path in (ROOT / folder).rglob("*.py")
+]
 DISTRIBUTIONS = {"PIL": "pillow"}
 """Distributions that are not called what one imports."""
 

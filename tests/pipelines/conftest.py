@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from pipelines.tracking.runs import TrackingConfig, open_run
-from tests.object_store import WEED, ObjectStore, serve
+from rehearsal.machine import WEED
+from rehearsal.object_store import ObjectStore
+from tests.object_store import serve
 from tests.pipelines.training_process import Training
 
 PHOTOS = (

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.object_store import ObjectStore
+from rehearsal.object_store import ObjectStore
 from tests.pipelines.preparation.archives import write_celeba, write_nvidia, write_places
 from tests.pipelines.training_process import Training, assert_same_outcome
 

@@ -17,7 +17,7 @@ from pipelines.bulk.collection import open_collection
 from pipelines.bulk.config import InpaintConfig
 from pipelines.bulk.pictures import open_picture
 from pipelines.codec import CodecError
-from tests.object_store import ObjectStore
+from rehearsal.object_store import ObjectStore
 from tests.pipelines.bulk.pictures import results_of
 from tests.pipelines.preparation.archives import write_tar, write_zip
 

@@ -18,7 +18,7 @@ from pipelines.preparation.config import PrepareConfig
 from pipelines.prepare import main, prepare
 from pipelines.shards import CONTACT_SHEET, MANIFEST, Manifest, read_manifest
 from pipelines.sources.opening import open_source
-from tests.object_store import ObjectStore
+from rehearsal.object_store import ObjectStore
 from tests.pipelines.preparation.archives import (
     write_celeba,
     write_nvidia,

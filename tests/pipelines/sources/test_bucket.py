@@ -12,7 +12,7 @@ from isnet.config import InputError
 from pipelines.confinement import Roots
 from pipelines.sources.opening import Source, open_source
 from pipelines.sources.table import Columns, Table
-from tests.object_store import ObjectStore
+from rehearsal.object_store import ObjectStore
 
 pytestmark = pytest.mark.slow
 

@@ -13,7 +13,7 @@ import pytest
 from pipelines.serving.jobs.launcher import Submission
 from pipelines.serving.jobs.record import JobRecord, read_record, write_record
 from pipelines.storage import exists, join, open_filesystem
-from tests.object_store import ObjectStore
+from rehearsal.object_store import ObjectStore
 from tests.pipelines.serving.jobs.conftest import TOKENS, HandEndpoint, bearer
 from tests.pipelines.serving.jobs.hand_run import leave_results, pictures, upload
 
