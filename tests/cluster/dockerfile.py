@@ -1,7 +1,7 @@
 """What cluster/Dockerfile says, and how its steps are replayed without Docker.
 
-Only the part of Docker's language that the file uses is known; anything else is an error, so that the
-file cannot outgrow its tests in silence.
+Only the part of Docker's language that the file uses is known; anything else is an error, so that
+the file cannot outgrow its tests in silence.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def written() -> list[Instruction]:
 
 
 def context(folder: Path) -> Path:
-    """Copy to a folder what `docker build .` would send: the project's files, less .dockerignore's."""
+    """Copy to a folder what `docker build .` sends: the project's files, less .dockerignore's."""
     listing = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
     names = subprocess.run(listing, cwd=ROOT, check=True, capture_output=True, text=True).stdout
     patterns = (ROOT / ".dockerignore").read_text().splitlines()
@@ -72,7 +72,7 @@ def context(folder: Path) -> Path:
 
 
 def is_ignored(name: str, patterns: list[str]) -> bool:
-    """Whether .dockerignore keeps a file out: the last pattern that matches it, or a folder of it."""
+    """Whether .dockerignore keeps a file out: the last pattern for it, or a folder of it, says."""
     ignored = False
     for line in patterns:
         pattern = line.strip().removeprefix("!")
