@@ -105,8 +105,9 @@ def tracking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tracking]:
     with postgres.serve(PASSWORD) as database, serve_objects(folder / "objects") as store:
         (folder / "database-password").write_text(f"{PASSWORD}\n")
         keys = f"aws_access_key_id = {store.key}\naws_secret_access_key = {store.secret}\n"
+        keys += f"endpoint_url = http://{store.endpoint}\n"  # as for any store but Amazon's
         (folder / "object-store").write_text(f"[default]\n{keys}")
-        server = started(folder, postgres.free_port(), database.port, f"http://{store.endpoint}")
+        server = started(folder, postgres.free_port(), database.port)
         try:
             await_health(server, folder / "log")
             yield server
@@ -115,7 +116,7 @@ def tracking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tracking]:
             server.process.wait()
 
 
-def started(folder: Path, port: int, database_port: int, store: str) -> Tracking:
+def started(folder: Path, port: int, database_port: int) -> Tracking:
     """Start the script with Compose's environment, names of containers turned into places."""
     service = compose(**SETTINGS)["services"]["mlflow"]
     here = {"/run/secrets": str(folder), "postgres:5432": f"127.0.0.1:{database_port}"}
@@ -125,8 +126,8 @@ def started(folder: Path, port: int, database_port: int, store: str) -> Tracking
         for old, new in here.items():
             value = value.replace(old, new)
         environment[key] = value
-    environment |= {"MLFLOW_S3_ENDPOINT_URL": store, "MLFLOW_WORKERS": "1"}
-    environment |= {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "HOME": str(folder)}
+    environment |= {"MLFLOW_WORKERS": "1", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    environment |= {"HOME": str(folder)}
     environment |= {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     script = ROOT / service["command"][0].removeprefix("/opt/isnet/")
     words = [script, "--host", "127.0.0.1", "--port", str(port)]
