@@ -3,9 +3,10 @@
     sudo make rehearsal                        # every scene
     python -m rehearsal train bulk             # some of them, as root
 
-Scenes: refusals (who gets in), train, tune, evaluate, serve, bulk. Each submits its work as the
-README does, takes a host away in the middle, and checks what came of the work. What was lost and
-what survived is printed at the end; exit code 1 where something did not.
+Scenes: refusals (who gets in); train, tune, evaluate, serve and bulk, each of which submits its
+work as the README does, takes a host away in the middle, and checks what came of the work; head
+(which loses its power) and restore (of the tracking server, from a backup). What was lost and what
+survived is printed at the end; exit code 1 where something did not.
 """
 
 from __future__ import annotations
@@ -62,6 +63,7 @@ def _play(name: str, stage: Stage) -> Outcome:
     """Play one scene; what goes wrong in it must not keep the next from the stage."""
     started = time.monotonic()
     try:
+        stage.cluster.await_workers(2)  # also those that an earlier scene took away
         told = asdict(SCENES[name](stage))
     except Exception as error:  # noqa: BLE001
         told = {"error": f"{type(error).__name__}: {error}"}

@@ -12,11 +12,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from rehearsal import network, tracking
+from rehearsal import network
 from rehearsal.host import Host, wait_until
 from rehearsal.job import Job
 from rehearsal.machine import ROOT, image_environment
 from rehearsal.object_store import ObjectStore
+from rehearsal.tracking import Tracking
 
 CPUS = 3
 """Logical CPUs of a worker. They are how Ray deals work out, not how many cores there are."""
@@ -66,6 +67,7 @@ class Cluster:
         )
         self.hosts = {name: Host(name, folder, environment) for name in network.ADDRESSES}
         self.head = self.hosts["head"]
+        self.tracking = Tracking(self.hosts["mlflow"])
         self.jobs = folder / "jobs"
         self.jobs.mkdir(parents=True)
 
@@ -91,48 +93,39 @@ class Cluster:
         self._end()
 
     def _start_services(self) -> None:
-        for name in ("storage", "mlflow", "head"):
-            self.hosts[name].boot()
         storage = self.hosts["storage"]
+        storage.boot()
         server = storage.start(*self.store.command(storage.folder))
-        self.head.start(
-            ROOT / "cluster" / "start" / "head.sh", "--block", *self._node_options("head")
-        )
         self.store.await_bucket(server, storage.log)
-        tracking.start(self.hosts["mlflow"])
-        wait_until("answer of the head", lambda: self.ask("/api/version")[0] == 200)
+        self.tracking.start()
+        self.start_head()
         for name in ("worker-1", "worker-2"):
             self.add(name)
         self.await_workers(2)
-        wait_until("MLflow server", tracking.is_up)
+        self.tracking.await_up()
 
     def _end(self) -> None:
         for host in self.hosts.values():
             if host.is_up:
                 host.kill()
 
+    def start_head(self) -> None:
+        """Boot the head and wait until it answers."""
+        self.head.boot()
+        script = ROOT / "cluster" / "start" / "head.sh"
+        self.head.start(script, "--block", *self._node_options("head"))
+        wait_until("answer of the head", lambda: self.ask("/api/version")[0] == 200)
+
     def add(self, name: str) -> None:
         """Boot a worker and have it join."""
         self.hosts[name].boot()
-        self.join(name)
-
-    def join(self, name: str) -> None:
-        """Start Ray on a worker."""
-        script = ROOT / "cluster" / "start" / "worker.sh"
-        self.hosts[name].start(script, "--block", "--num-cpus", CPUS, *self._node_options(name))
+        """Have Ray run on a worker, again and again as long as the host lives."""
+        keep, worker = (ROOT / "cluster" / "start" / f"{kind}.sh" for kind in ("keep", "worker"))
+        options = ["--block", "--num-cpus", CPUS, *self._node_options(name)]
+        self.hosts[name].start(keep, worker, *options)
 
     def _node_options(self, name: str) -> list[object]:
         return ["--node-ip-address", network.ADDRESSES[name], "--object-store-memory", 200_000_000]
-
-    def come_back(self, name: str) -> None:
-        """Let a host that was cut off, or killed, join again."""
-        host = self.hosts[name]
-        if not host.is_up:
-            self.add(name)
-            return
-        network.heal(name)
-        wait_until(f"end of {name}'s outdated Ray", lambda: not host.processes("raylet/raylet"))
-        self.join(name)
 
     def workers(self) -> list[str]:
         """Names of the workers that the head thinks alive."""

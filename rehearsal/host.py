@@ -120,6 +120,10 @@ class Host:
         """What its processes printed."""
         return self.folder / "log"
 
+    def log_end(self) -> str:
+        """Read the end of the log, for messages."""
+        return self.log.read_text(encoding="utf-8", errors="replace")[-2000:]
+
     def processes(self, word: str) -> list[psutil.Process]:
         """Its processes whose command line holds a word."""
         ours, found = _namespace(self._first), []

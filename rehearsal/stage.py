@@ -60,12 +60,18 @@ class Stage:
     @cached_property
     def model(self) -> str:
         """URI of a model after a few steps, for scenes that only use one."""
-        options = SMALL | {"--generator.channels": 4, "--discriminator.channels": 2}
-        options |= {"--data": self.data, "--output": uri("runs"), "--name": "model"}
-        options |= {"--steps": 10, "--num-workers": 1, "--validate-every": 10}
-        options |= {"--validation-images": 4, "--loss.preset": "eq4", "--tracking.uri": URI}
-        self.cluster.submit("model", *self.script("train"), "smoke", *words(options)).finish()
+        command = self.training("model", steps=10, **{"--num-workers": 1})
+        self.cluster.submit("model", *command).finish()
         return uri("runs/model/model")
+
+    def training(self, name: str, *, steps: int, **options: object) -> list[str]:
+        """Write the command that trains a narrow network on `data`; its run has that name."""
+        given = SMALL | {"--generator.channels": 2, "--discriminator.channels": 2}
+        given |= {"--loss.preset": "eq4", "--data": self.data, "--output": uri("runs")}
+        given |= {"--name": name, "--steps": steps, "--checkpoint-every": 10}
+        given |= {"--validate-every": steps // 2, "--validation-images": 4}
+        given |= {"--tracking.uri": URI, **options}
+        return [*self.script("train"), "smoke", *words(given)]
 
     def folder(self, name: str) -> Path:
         """Return a folder of the desk's."""

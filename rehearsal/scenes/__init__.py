@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from rehearsal.outcome import Told
-from rehearsal.scenes import bulk, evaluate, refusals, serve, train, tune
+from rehearsal.scenes import bulk, evaluate, head, refusals, restore, serve, train, tune
 from rehearsal.stage import Stage
 
 SCENES: dict[str, Callable[[Stage], Told]] = {
@@ -15,5 +15,7 @@ SCENES: dict[str, Callable[[Stage], Told]] = {
     "evaluate": evaluate.play,
     "serve": serve.play,
     "bulk": bulk.play,
+    "head": head.play,
+    "restore": restore.play,
 }
 """In the order in which they are played."""

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from mlflow.tracking import MlflowClient
-
 from rehearsal.cluster import CPUS
 from rehearsal.outcome import Told, expect
+from rehearsal.runs import search
 from rehearsal.stage import SMALL, Stage, uri, words
 from rehearsal.tracking import URI
 
@@ -43,8 +42,6 @@ def play(stage: Stage) -> Told:
 
 def _children() -> list[str]:
     """States of the trials' runs, as the tracking server has them."""
-    client = MlflowClient(URI)
-    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
-    (campaign,) = client.search_runs(experiments, "attributes.run_name = 'search'")
-    condition = f"tags.`mlflow.parentRunId` = '{campaign.info.run_id}'"
-    return [run.info.status for run in client.search_runs(experiments, condition)]
+    (campaign,) = search("attributes.run_name = 'search'")
+    trials = search(f"tags.`mlflow.parentRunId` = '{campaign.info.run_id}'")
+    return [run.info.status for run in trials]

@@ -1,0 +1,32 @@
+"""Training whose head, and with it the job, loses its power."""
+
+from __future__ import annotations
+
+from rehearsal.outcome import Told, expect
+from rehearsal.runs import runs_named
+from rehearsal.stage import Stage
+
+STEPS = 300
+
+
+def play(stage: Stage) -> Told:
+    """Kill the head; workers join the one that takes its place, and the command goes on."""
+    cluster = stage.cluster
+    command = stage.training("head", steps=STEPS, **{"--num-workers": 2, "--cpus-per-worker": 2})
+    job = cluster.submit("head-first", *command)
+    reached = int(job.wait_for(r"step (1\d)/")[1])
+    cluster.head.kill()
+    cluster.start_head()
+    cluster.await_workers(2)
+    again = cluster.submit("head-again", *command)
+    resumed = int(again.wait_for(r"on from the checkpoint of step (\d+)")[1])
+    expect(0 < resumed < STEPS, f"training went on from step {resumed} of {STEPS}")
+    again.finish()
+    runs = runs_named("head")
+    expect(runs == [("FINISHED", STEPS)], f"MLflow has the runs {runs}")
+    return Told(
+        lost=f"the head, without power at step {reached} of {STEPS} or later",
+        survived="the workers joined a new head by themselves; the same command, given again, went "
+        f"on from the checkpoint of step {resumed} and finished; one run in MLflow",
+        facts={"resumed": resumed, "runs": runs},
+    )
