@@ -125,10 +125,16 @@ def is_plain(value: Any, schema: dict[str, Any]) -> bool:
 
 
 def test_what_the_three_share_is_the_same():
-    shared = ("docker", "file_mounts", "head_start_ray_commands", "worker_start_ray_commands")
+    shared = ("docker", "file_mounts", "worker_start_ray_commands")
     first, *others = ({key: written(name)[key] for key in shared} for name in NAMES)
     assert others == [first] * 2
     assert first["docker"]["image"] == IMAGE
+
+
+def test_heads_start_alike_but_for_the_autoscaler_that_forgets_local_ones():
+    aws, gcp, local = (written(name)["head_start_ray_commands"] for name in NAMES)
+    assert gcp == aws
+    assert local == [aws[0], f"RAY_enable_autoscaler_v2=0 {aws[1]}"]
 
 
 @pytest.mark.parametrize("name", NAMES)
