@@ -21,6 +21,7 @@ random | make ray-token --from-file=auth_token
 random | make endpoint-token --from-file=token
 random | make postgres --from-file=password
 random | make redis --from-file=password
+random | make grafana --from-file=password
 if [ -n "${AWS_ACCESS_KEY_ID:-}" ]; then
     printf 'AWS_ACCESS_KEY_ID=%s\nAWS_SECRET_ACCESS_KEY=%s\n' \
         "$AWS_ACCESS_KEY_ID" "${AWS_SECRET_ACCESS_KEY:?}" |

@@ -17,7 +17,8 @@ KUBERNETES = ROOT / "cluster" / "kubernetes"
 
 OVERLAYS = ["overlays/gpu", "overlays/small"]
 JOBS = ["jobs/evaluate", "jobs/inpaint", "jobs/train", "jobs/tune"]
-APPLIED = ["base", *OVERLAYS, *JOBS]
+MONITORING = ["monitoring"] if (ROOT / "cluster/prometheus/kubernetes.yaml").exists() else []
+APPLIED = ["base", *OVERLAYS, *JOBS, *MONITORING]
 """Folders of cluster/kubernetes that can be applied."""
 
 Object = Mapping[str, Any]
@@ -38,9 +39,9 @@ def _render(folder: str) -> Sequence[Object]:
     return list(yaml.safe_load_all(done.stdout))
 
 
-def with_jobs(overlay: str) -> Sequence[Object]:
-    """Everything that runs beside each other: an overlay, and all jobs."""
-    return [*render(overlay), *(item for job in JOBS for item in render(job))]
+def everything(overlay: str) -> Sequence[Object]:
+    """All that runs beside each other: an overlay, all jobs, Prometheus and Grafana."""
+    return [item for folder in (overlay, *JOBS, *MONITORING) for item in render(folder)]
 
 
 def title(item: Object) -> str:

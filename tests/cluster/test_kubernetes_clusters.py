@@ -14,7 +14,7 @@ from ray.autoscaler._private.kuberay.autoscaling_config import (
     _derive_autoscaling_config_from_ray_cr,
 )
 
-from tests.cluster.kustomize import JOBS, OVERLAYS, ROOT, find, render, with_jobs
+from tests.cluster.kustomize import JOBS, OVERLAYS, ROOT, everything, find, render
 from tests.cluster.pods import pods_of
 from tests.cluster.quantities import quantity
 
@@ -112,7 +112,7 @@ def test_the_endpoint_has_room_for_its_replicas(overlay: str):
 
 
 def test_shared_memory_holds_what_ray_takes_for_its_objects(overlay: str):
-    for pod in pods_of(with_jobs(overlay)):
+    for pod in pods_of(everything(overlay)):
         sizes = [
             quantity(volume["emptyDir"]["sizeLimit"])
             for volume in pod.spec["volumes"]
@@ -141,7 +141,7 @@ def test_the_small_one_fits_the_machine_that_it_says(what: str):
 
 
 def test_every_container_says_what_it_needs_and_may_take(overlay: str):
-    for pod in pods_of(with_jobs(overlay)):
+    for pod in pods_of(everything(overlay)):
         for container in pod.spec["containers"]:
             limits, requests = (container["resources"][key] for key in ("limits", "requests"))
             assert {"cpu", "memory"} <= limits.keys() & requests.keys(), pod.name

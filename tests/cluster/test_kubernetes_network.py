@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from tests.cluster.kustomize import OVERLAYS, Object, render, title, with_jobs
+from tests.cluster.kustomize import MONITORING, OVERLAYS, Object, everything, render, title
 from tests.cluster.pods import Pod, pods_of
 from tests.cluster.reachability import End, reaches, selects
 
@@ -38,44 +38,51 @@ ENDPOINT = {
     "RayService/endpoint redis-cleanup",
 }
 SUBMITTERS = {f"RayJob/{name} submitter" for name in ("evaluate", "inpaint", "train", "tune")}
+PROMETHEUS = {"prometheus", *(["StatefulSet/prometheus"] if MONITORING else [])}
 HEADS = {name for name in JOBS | ENDPOINT if "head" in name or "cleanup" in name}
 
 INSIDE_RAY = (6379, 10001, 52365, 22)
 """Ports of Ray's for nothing but its own nodes, and one that nobody listens on."""
+
+MONITORED: Mapping[str, Mapping[int, set[str]]] = {
+    "StatefulSet/prometheus": {9090: {"Deployment/grafana"}, 22: set()},
+    "Deployment/grafana": {3000: set(), 22: set()},
+}
 
 TABLE: Mapping[str, Mapping[int, set[str]]] = {
     "RayCluster/jobs head": {
         **dict.fromkeys(INSIDE_RAY, JOBS),
         8265: JOBS | SUBMITTERS | {"operator"},
         8000: JOBS | {"operator"},
-        8080: JOBS | {"prometheus"},
+        8080: JOBS | PROMETHEUS,
     },
     "RayCluster/jobs cpu": {
         **dict.fromkeys((*INSIDE_RAY, 8265, 8000), JOBS),
-        8080: JOBS | {"prometheus"},
+        8080: JOBS | PROMETHEUS,
     },
     "RayService/endpoint head": {
         **dict.fromkeys(INSIDE_RAY, ENDPOINT),
         8265: ENDPOINT | {"operator"},
         8000: ENDPOINT | {"operator"},
-        8080: ENDPOINT | {"prometheus"},
+        8080: ENDPOINT | PROMETHEUS,
     },
     "RayService/endpoint endpoint": {
         **dict.fromkeys((*INSIDE_RAY, 8265), ENDPOINT),
         8000: ENDPOINT | {"client", "ingress controller"},
-        8080: ENDPOINT | {"prometheus"},
+        8080: ENDPOINT | PROMETHEUS,
     },
     "Deployment/mlflow": {5000: JOBS | ENDPOINT, 22: set(), 8080: set()},
     "StatefulSet/postgres": {5432: {"Deployment/mlflow"}, 22: set()},
     "StatefulSet/redis": {6379: HEADS, 22: set()},
     **{name: {22: set(), 8080: set(), 8265: set()} for name in SUBMITTERS},
+    **(MONITORED if MONITORING else {}),
 }
 """Of every pod: who may reach a port. A row that is missing here fails the test."""
 
 
 @pytest.fixture(params=OVERLAYS)
 def objects(request: pytest.FixtureRequest) -> list[Object]:
-    return list(with_jobs(request.param))
+    return list(everything(request.param))
 
 
 def end(pod: Pod) -> End:
@@ -90,7 +97,7 @@ def policies_of(objects: list[Object]) -> list[Object]:
 
 def test_nobody_reaches_a_pod_but_those_of_the_table():
     """On CPUs: workers with GPUs are labelled like those without (below)."""
-    objects = list(with_jobs("base"))
+    objects = list(everything("base"))
     pods = {pod.name: end(pod) for pod in pods_of(objects)}
     policies = policies_of(objects)
     cleaners = {name for name in pods if name.endswith("redis-cleanup")}
@@ -113,7 +120,7 @@ def test_workers_of_all_kinds_are_labelled_alike():
 
 
 def test_the_stores_call_nobody():
-    objects = list(with_jobs("base"))
+    objects = list(everything("base"))
     pods = {pod.name: end(pod) for pod in pods_of(objects)}
     policies = policies_of(objects)
     world = End(namespace="default", labels={})
@@ -123,7 +130,7 @@ def test_the_stores_call_nobody():
 
 
 def test_without_the_first_policy_strangers_would_get_in():
-    objects = list(with_jobs("base"))
+    objects = list(everything("base"))
     open_to_all = [item for item in policies_of(objects) if item["metadata"]["name"] != "nobody"]
     (submitter,) = (end(pod) for pod in pods_of(objects) if pod.name == "RayJob/train submitter")
     assert reaches(open_to_all, OUTSIDE["stranger"], submitter, 22)

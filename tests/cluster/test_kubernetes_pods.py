@@ -11,7 +11,16 @@ from typing import Any
 
 import pytest
 
-from tests.cluster.kustomize import KUBERNETES, OVERLAYS, ROOT, find, render, title, with_jobs
+from tests.cluster.kustomize import (
+    KUBERNETES,
+    MONITORING,
+    OVERLAYS,
+    ROOT,
+    everything,
+    find,
+    render,
+    title,
+)
 from tests.cluster.pods import AUTOSCALER, pods_of
 from tests.cluster.references import references, references_of_clusters
 from tests.cluster.restricted import violations
@@ -19,6 +28,14 @@ from tests.cluster.secrets import KEYS, make_secrets
 
 OF_EVERY_NAMESPACE = {"ConfigMap/kube-root-ca.crt"}
 Secrets = Mapping[str, Mapping[str, str]]
+
+FOREIGN = {
+    "Deployment/grafana",
+    "StatefulSet/postgres",
+    "StatefulSet/prometheus",
+    "StatefulSet/redis",
+}
+"""What runs in images of others."""
 
 STANDARD = "pod-security.kubernetes.io/enforce"
 
@@ -38,7 +55,7 @@ def test_the_namespace_asks_for_the_restricted_standard(overlay: str):
 
 
 def test_every_pod_is_restricted(overlay: str):
-    found = {pod.name: violations(pod) for pod in pods_of(with_jobs(overlay))}
+    found = {pod.name: violations(pod) for pod in pods_of(everything(overlay))}
     assert {name: wrong for name, wrong in found.items() if wrong} == {}
 
 
@@ -68,13 +85,13 @@ def test_a_volume_of_the_machine_is_noticed():
 
 
 def test_no_container_can_change_its_file_system_but_for_volumes(overlay: str):
-    for pod in pods_of(with_jobs(overlay)):
+    for pod in pods_of(everything(overlay)):
         for container in pod.containers():
             assert container["securityContext"]["readOnlyRootFilesystem"], pod.name
 
 
-def test_only_autoscalers_are_given_a_token_for_kubernetes(overlay: str):
-    for pod in pods_of(with_jobs(overlay)):
+def test_a_token_for_kubernetes_is_given_to_autoscalers_and_prometheus_alone(overlay: str):
+    for pod in pods_of(everything(overlay)):
         assert pod.spec["automountServiceAccountToken"] is False, pod.name
         tokens = {
             volume["name"]
@@ -83,29 +100,26 @@ def test_only_autoscalers_are_given_a_token_for_kubernetes(overlay: str):
             if "serviceAccountToken" in source
         }
         holders = {
-            container["name"]
+            (pod.name, container["name"])
             for container in pod.containers()
             for mount in container["volumeMounts"]
             if mount["name"] in tokens
         }
-        assert holders <= {AUTOSCALER}, pod.name
+        allowed = {(pod.name, AUTOSCALER), ("StatefulSet/prometheus", "main")}
+        assert holders <= allowed, pod.name
 
 
 def test_every_container_of_the_image_has_the_version_of_the_project(overlay: str):
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     images = {
         pod.name: {container["image"] for container in pod.containers()}
-        for pod in pods_of(with_jobs(overlay))
+        for pod in pods_of(everything(overlay))
     }
-    foreign = {image for found in images.values() for image in found if "isnet" not in image}
-    assert set().union(*images.values()) - foreign == {
-        f"registry.example.com/isnet-on-ray:{version}"
-    }
-    assert all(re.fullmatch(r"[\w./-]+:\d[\w.-]+", image) for image in foreign), foreign
-    assert {pod for pod, found in images.items() if found & foreign} == {
-        "StatefulSet/postgres",
-        "StatefulSet/redis",
-    }
+    ours = {f"registry.example.com/isnet-on-ray:{version}"}
+    assert {pod for pod, found in images.items() if found != ours} <= FOREIGN
+    for pod in FOREIGN & images.keys():
+        (image,) = images[pod]
+        assert re.fullmatch(r"[\w/-]+:v?\d+\.\d+[\w.-]*", image), image
 
 
 def test_the_image_is_named_in_one_place():
@@ -116,7 +130,7 @@ def test_the_image_is_named_in_one_place():
 
 
 def test_everything_that_a_pod_names_exists(overlay: str, secrets: Secrets):
-    objects = with_jobs(overlay)
+    objects = everything(overlay)
     there = {title(item) for item in objects} | OF_EVERY_NAMESPACE
     there |= {f"Secret/{name}" for name in secrets}
     for pod in pods_of(objects):
@@ -124,11 +138,12 @@ def test_everything_that_a_pod_names_exists(overlay: str, secrets: Secrets):
 
 
 def test_every_key_that_a_pod_asks_for_is_there(overlay: str, secrets: Secrets):
-    objects = with_jobs(overlay)
+    objects = everything(overlay)
     settings = find(objects, "ConfigMap", "settings")["data"]
     keys = {"ConfigMap/settings": settings} | {f"Secret/{name}": secrets[name] for name in secrets}
     asked = {reference for pod in pods_of(objects) for reference in references(pod)}
     asked |= references_of_clusters(objects)
     for name, key in asked:
         assert key is None or key in keys[name], (name, key)
-    assert {f"Secret/{name}" for name in secrets} <= {name for name, _ in asked}
+    unused = {f"Secret/{name}" for name in secrets} - {name for name, _ in asked}
+    assert unused <= ({"Secret/grafana"} if not MONITORING else set())

@@ -11,7 +11,7 @@ from tests.cluster.secrets import KEYS, make_secrets
 def test_every_secret_is_random_and_none_is_shared(tmp_path: Path):
     made = make_secrets(tmp_path)
     values = [value for data in made.values() for value in data.values()]
-    assert len(set(values)) == len(values) == 4
+    assert len(set(values)) == len(values) == 5
     assert all(len(value) == 64 for value in values)
 
 
