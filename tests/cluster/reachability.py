@@ -1,0 +1,89 @@
+"""Who may reach whom: NetworkPolicies as Kubernetes reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.cluster.kustomize import Object
+
+
+@dataclass(frozen=True, kw_only=True)
+class End:
+    """One end of a connection: a pod, by its labels and its namespace."""
+
+    labels: Mapping[str, str]
+    namespace: str
+    ports: Mapping[str, int] = field(default_factory=dict)
+
+    def namespace_labels(self) -> Mapping[str, str]:
+        """What Kubernetes itself labels the namespace."""
+        return {"kubernetes.io/metadata.name": self.namespace}
+
+
+def selects(selector: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
+    """Whether a label selector takes these labels; an empty one takes all."""
+    wanted = selector.get("matchLabels", {})
+    return all(labels.get(key) == value for key, value in wanted.items()) and all(
+        _expression(given, labels) for given in selector.get("matchExpressions", [])
+    )
+
+
+def _expression(given: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
+    match given["operator"]:
+        case "In":
+            return labels.get(given["key"]) in given["values"]
+        case "NotIn":
+            return labels.get(given["key"]) not in given["values"]
+        case "Exists":
+            return given["key"] in labels
+        case "DoesNotExist":
+            return given["key"] not in labels
+    raise ValueError(f"no such operator: {given['operator']}")
+
+
+def reaches(policies: Iterable[Object], source: End, target: End, port: int) -> bool:
+    """Whether a TCP connection is let out of its source and into its target."""
+    policies = list(policies)
+    return _lets(policies, "Ingress", target, source, target, port) and _lets(
+        policies, "Egress", source, target, target, port
+    )
+
+
+def _lets(
+    policies: Sequence[Object], direction: str, owner: End, other: End, target: End, port: int
+) -> bool:
+    """Whether one end's policies allow the other: all of them add up, and none is no limit."""
+    rules_at, peers_at = {"Ingress": ("ingress", "from"), "Egress": ("egress", "to")}[direction]
+    mine = [policy for policy in policies if _governs(policy, direction, owner)]
+    if not mine:
+        return True
+    rules = [rule for policy in mine for rule in policy["spec"].get(rules_at, [])]
+    return any(
+        _open(rule.get("ports", []), target, port)
+        and (not rule.get(peers_at) or any(_is(peer, other, owner) for peer in rule[peers_at]))
+        for rule in rules
+    )
+
+
+def _governs(policy: Object, direction: str, end: End) -> bool:
+    return (
+        policy["metadata"]["namespace"] == end.namespace
+        and direction in policy["spec"]["policyTypes"]
+        and selects(policy["spec"]["podSelector"], end.labels)
+    )
+
+
+def _open(ports: Sequence[Mapping[str, Any]], target: End, port: int) -> bool:
+    numbers = (target.ports.get(given["port"], given["port"]) for given in ports)
+    return not ports or port in numbers
+
+
+def _is(peer: Mapping[str, Any], other: End, owner: End) -> bool:
+    """Whether a peer of a rule means the other end; without a namespace it means the owner's."""
+    if "namespaceSelector" in peer:
+        near = selects(peer["namespaceSelector"], other.namespace_labels())
+    else:
+        near = other.namespace == owner.namespace
+    return near and selects(peer.get("podSelector", {}), other.labels)

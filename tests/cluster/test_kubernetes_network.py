@@ -1,0 +1,182 @@
+"""Who may reach whom, as a table; and Services, which must lead to pods that are there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+
+from tests.cluster.kustomize import MONITORING, OVERLAYS, Object, everything, render, title
+from tests.cluster.pods import Pod, pods_of
+from tests.cluster.reachability import End, reaches, selects
+
+OUTSIDE = {
+    "operator": End(
+        namespace="ray-system", labels={"app.kubernetes.io/component": "kuberay-operator"}
+    ),
+    "ingress controller": End(
+        namespace="ingress-nginx", labels={"app.kubernetes.io/component": "controller"}
+    ),
+    "client": End(namespace="isnet", labels={"isnet/client": "true"}),
+    "prometheus": End(namespace="isnet", labels={"app.kubernetes.io/component": "prometheus"}),
+    "stranger": End(namespace="isnet", labels={}),
+    "client of another namespace": End(namespace="default", labels={"isnet/client": "true"}),
+    "operator of another namespace": End(
+        namespace="default", labels={"app.kubernetes.io/component": "kuberay-operator"}
+    ),
+    "head of another namespace": End(
+        namespace="default",
+        labels={"app.kubernetes.io/component": "head", "app.kubernetes.io/instance": "jobs"},
+    ),
+}
+"""Pods that are none of ours, by what they are."""
+
+JOBS = {"RayCluster/jobs head", "RayCluster/jobs cpu", "RayCluster/jobs redis-cleanup"}
+ENDPOINT = {
+    "RayService/endpoint head",
+    "RayService/endpoint endpoint",
+    "RayService/endpoint redis-cleanup",
+}
+SUBMITTERS = {f"RayJob/{name} submitter" for name in ("evaluate", "inpaint", "train", "tune")}
+PROMETHEUS = {"prometheus", *(["StatefulSet/prometheus"] if MONITORING else [])}
+HEADS = {name for name in JOBS | ENDPOINT if "head" in name or "cleanup" in name}
+
+INSIDE_RAY = (6379, 10001, 52365, 22)
+"""Ports of Ray's for nothing but its own nodes, and one that nobody listens on."""
+
+MONITORED: Mapping[str, Mapping[int, set[str]]] = {
+    "StatefulSet/prometheus": {9090: {"Deployment/grafana"}, 22: set()},
+    "Deployment/grafana": {3000: set(), 22: set()},
+}
+
+TABLE: Mapping[str, Mapping[int, set[str]]] = {
+    "RayCluster/jobs head": {
+        **dict.fromkeys(INSIDE_RAY, JOBS),
+        8265: JOBS | SUBMITTERS | {"operator"},
+        8000: JOBS | {"operator"},
+        8080: JOBS | PROMETHEUS,
+    },
+    "RayCluster/jobs cpu": {
+        **dict.fromkeys((*INSIDE_RAY, 8265, 8000), JOBS),
+        8080: JOBS | PROMETHEUS,
+    },
+    "RayService/endpoint head": {
+        **dict.fromkeys(INSIDE_RAY, ENDPOINT),
+        8265: ENDPOINT | {"operator"},
+        8000: ENDPOINT | {"operator"},
+        8080: ENDPOINT | PROMETHEUS,
+    },
+    "RayService/endpoint endpoint": {
+        **dict.fromkeys((*INSIDE_RAY, 8265), ENDPOINT),
+        8000: ENDPOINT | {"client", "ingress controller"},
+        8080: ENDPOINT | PROMETHEUS,
+    },
+    "Deployment/mlflow": {5000: JOBS | ENDPOINT, 22: set(), 8080: set()},
+    "StatefulSet/postgres": {5432: {"Deployment/mlflow"}, 22: set()},
+    "StatefulSet/redis": {6379: HEADS, 22: set()},
+    **{name: {22: set(), 8080: set(), 8265: set()} for name in SUBMITTERS},
+    **(MONITORED if MONITORING else {}),
+}
+"""Of every pod: who may reach a port. A row that is missing here fails the test."""
+
+
+@pytest.fixture(params=OVERLAYS)
+def objects(request: pytest.FixtureRequest) -> list[Object]:
+    return list(everything(request.param))
+
+
+def end(pod: Pod) -> End:
+    ports = [port for container in pod.containers() for port in container.get("ports", [])]
+    numbers = {port["name"]: port["containerPort"] for port in ports}
+    return End(labels=pod.labels, namespace=pod.namespace, ports=numbers)
+
+
+def policies_of(objects: list[Object]) -> list[Object]:
+    return [item for item in objects if item["kind"] == "NetworkPolicy"]
+
+
+def test_nobody_reaches_a_pod_but_those_of_the_table():
+    """On CPUs: workers with GPUs are labelled like those without (below)."""
+    objects = list(everything("base"))
+    pods = {pod.name: end(pod) for pod in pods_of(objects)}
+    policies = policies_of(objects)
+    cleaners = {name for name in pods if name.endswith("redis-cleanup")}
+    assert pods.keys() - cleaners == TABLE.keys()
+    for name, row in TABLE.items():
+        for port, allowed in row.items():
+            found = {
+                other
+                for other, source in {**pods, **OUTSIDE}.items()
+                if reaches(policies, source, pods[name], port)
+            }
+            assert found == allowed, f"{name}, port {port}"
+
+
+def test_workers_of_all_kinds_are_labelled_alike():
+    """The policies above hold for groups with GPUs, too."""
+    pods = {pod.name: pod for pod in pods_of(render("overlays/gpu"))}
+    groups = [f"RayCluster/jobs {name}" for name in ("cpu", "gpu", "gpu-spot")]
+    assert pods[groups[0]].labels == pods[groups[1]].labels == pods[groups[2]].labels
+
+
+def test_the_stores_call_nobody():
+    objects = list(everything("base"))
+    pods = {pod.name: end(pod) for pod in pods_of(objects)}
+    policies = policies_of(objects)
+    world = End(namespace="default", labels={})
+    for name in ("StatefulSet/postgres", "StatefulSet/redis"):
+        assert not reaches(policies, pods[name], world, 443)
+    assert reaches(policies, pods["RayCluster/jobs cpu"], world, 443)
+
+
+def test_without_the_first_policy_strangers_would_get_in():
+    objects = list(everything("base"))
+    open_to_all = [item for item in policies_of(objects) if item["metadata"]["name"] != "nobody"]
+    (submitter,) = (end(pod) for pod in pods_of(objects) if pod.name == "RayJob/train submitter")
+    assert reaches(open_to_all, OUTSIDE["stranger"], submitter, 22)
+
+
+def test_every_selector_takes_some_pod(objects: list[Object]):
+    pods = pods_of(objects)
+    foreign = [end.labels for end in OUTSIDE.values()]
+    for item in objects:
+        for selector in selectors(item):
+            known = [pod.labels for pod in pods] + foreign
+            assert any(selects(selector, labels) for labels in known), title(item)
+
+
+def selectors(item: Object) -> list[Mapping[str, object]]:
+    """Everything in an object that selects pods."""
+    spec = item.get("spec", {})
+    match item["kind"]:
+        case "Service":
+            return [{"matchLabels": spec["selector"]}]
+        case "Deployment" | "StatefulSet" | "PodDisruptionBudget":
+            return [spec["selector"]]
+        case "NetworkPolicy":
+            rules = [*spec.get("ingress", []), *spec.get("egress", [])]
+            peers = [peer for rule in rules for peer in (rule.get("from") or rule.get("to") or [])]
+            return [spec["podSelector"], *(peer["podSelector"] for peer in peers)]
+    return []
+
+
+def test_services_lead_to_ports_that_their_pods_name(objects: list[Object]):
+    pods = pods_of(objects)
+    for item in objects:
+        if item["kind"] != "Service":
+            continue
+        chosen = [
+            pod for pod in pods if selects({"matchLabels": item["spec"]["selector"]}, pod.labels)
+        ]
+        assert len(chosen) == 1, title(item)
+        names = end(chosen[0]).ports
+        for port in item["spec"]["ports"]:
+            assert names[port["targetPort"]] == port["port"], title(item)
+
+
+def test_a_workload_selects_its_own_pods_alone(objects: list[Object]):
+    pods = pods_of(objects)
+    for item in objects:
+        if item["kind"] in ("Deployment", "StatefulSet"):
+            chosen = [pod.name for pod in pods if selects(item["spec"]["selector"], pod.labels)]
+            assert chosen == [title(item)]
