@@ -122,7 +122,7 @@ def _fill(
             job.claim.require()
             reasons.update(report["reasons"])
             new = report["done"] - kept.get(report["unit"], 0)
-            reporter.advance(new, report["failed"], report["failures"])
+            reporter.advance(new, report["reasons"], report["failures"])
             stopped = most is not None and reasons.total() > most
             if stopped:
                 break

@@ -19,6 +19,7 @@ from isnet.network import generator_from_config
 from pipelines.bulk.batching import Passes
 from pipelines.bulk.config import InpaintConfig
 from pipelines.bulk.filling import UnitFiller
+from pipelines.bulk.metrics import FillerMetrics
 from pipelines.bulk.progress import LISTED_FAILURES
 from pipelines.bulk.results import FAILED, Row
 from pipelines.claim import Claim
@@ -56,6 +57,7 @@ class Filler:
             reconstruction=config.reconstruction,
             max_batch=config.max_batch,
             max_pixels=config.max_region_pixels,
+            metrics=FillerMetrics(config.output),
         )
         self._filler = UnitFiller(config, ray.get(job.collection), passes, start=job.claim.token)
 

@@ -109,10 +109,11 @@ def fit(config: TrainConfig, membership: Membership | None = None) -> Run:
     run = replace(run, config=place(run.config))
     # Storage that takes nothing is found out before MLflow has a run.
     run = run.save(state="running", run_id=run.run_id, facts=inspection.facts)
+    run_name = membership.run_name if membership else str(run.config.name)
     claim = Claim.take(run.location)
     run_id = open_run(
         run.config.tracking,
-        name=membership.run_name if membership else str(run.config.name),
+        name=run_name,
         params=shown(run.config),
         tags={**inspection.facts, **(membership.tags if membership else {})},
         run_id=run.run_id,
@@ -122,7 +123,7 @@ def fit(config: TrainConfig, membership: Membership | None = None) -> Run:
     status: Status = "FAILED"
     try:
         link = membership.link if membership else new_link()
-        ending = launch(run, claim, manifest, inspection, link)
+        ending = launch(run, claim, manifest, inspection, link, run_name)
         published = _conclude(run, ending, inspection, register=membership is None)
         status = "FINISHED"
     except (KeyboardInterrupt, TerminatedError, SystemExit):

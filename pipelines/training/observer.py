@@ -16,6 +16,7 @@ from pipelines.progress import clock
 from pipelines.tracking.tracker import Tracker
 from pipelines.training.config import TrainConfig
 from pipelines.training.link import Curve
+from pipelines.training.metrics import RunMetrics
 from pipelines.training.validation import Validation
 
 
@@ -41,9 +42,9 @@ class _Tally:
 class Observer:
     """Rank 0's eyes: progress lines, MLflow metrics, validations."""
 
-    def __init__(self, config: TrainConfig, tracker: Tracker) -> None:
+    def __init__(self, config: TrainConfig, tracker: Tracker, metrics: RunMetrics) -> None:
         """Load the held-out images that every validation looks at."""
-        self.tracker = tracker
+        self.tracker, self._metrics = tracker, metrics
         self.psnr = math.nan
         """Held-out PSNR of the weights as they are now, NaN where they were not validated."""
         self._config = config
@@ -102,6 +103,7 @@ class Observer:
             + f"  PSNR {train_psnr:.2f} dB  {clock(left)} left",
             flush=True,
         )
+        self._metrics.logged(terms)
         self.tracker.metrics(
             step,
             {f"train/{name}": value for name, value in terms.items()}
@@ -124,6 +126,7 @@ class Observer:
             if value is not None  # LPIPS, which a validation does not measure
         }
         self.psnr = summaries["progressive"].psnr
+        self._metrics.validated({method: summary.psnr for method, summary in summaries.items()})
         self._tally.compare(step, self.psnr)
         self.tracker.metrics(step, values)
         self.tracker.image("samples", step, grid)
