@@ -14,9 +14,10 @@ import yaml
 
 from pipelines.serving.metrics import METRICS
 from tests.conftest import ROOT
-from tests.pipelines.serving.conftest import ALERTS, Promtool
+from tests.promtool import Promtool
 
 DASHBOARD = ROOT / "cluster" / "grafana" / "serve.json"
+ALERTS = ROOT / "cluster" / "prometheus" / "serve-alerts.yaml"
 GRID_COLUMNS = 24
 
 

@@ -9,7 +9,7 @@ import urllib.request
 import pytest
 
 from pipelines.serving.metrics import METRICS, IngressMetrics, ModelMetrics
-from tests.pipelines.serving.conftest import Promtool
+from tests.promtool import Promtool
 
 RAYS_OWN_LINT = "label names should be written in 'snake_case' not 'camelCase'"
 """Of NodeAddress, SessionName and WorkerId, which Ray adds."""
