@@ -17,6 +17,7 @@ from ray.data import DataContext
 from ray.exceptions import AuthenticationError
 
 from isnet.config import InputError
+from pipelines import logs
 from pipelines.storage import inside_ray_job
 
 _REPEATED = (
@@ -63,6 +64,7 @@ def connect(
         _start_local(num_cpus, show_workers, takes_jobs)
         local = True
     quiet_data()
+    logs.set_up()
     return local
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -12,9 +13,12 @@ from typing import Self
 from isnet.config import InputError
 from pipelines.bulk.metrics import JobMetrics
 from pipelines.bulk.progress import LISTED_FAILURES, JobProgress, State, write_progress
+from pipelines.logs import say
 from pipelines.progress import clock
 
 _FILE_S, _LINE_S = 1.0, 5.0
+
+_log = logging.getLogger(__name__)
 
 
 class Reporter:
@@ -126,7 +130,19 @@ class Reporter:
             self._write()
             if time.monotonic() - printed >= _LINE_S:
                 printed = time.monotonic()
-                print(self.line(), flush=True)
+                self._say()
+
+    def _say(self) -> None:
+        progress = self.progress
+        say(
+            _log,
+            self.line(),
+            total=progress.total,
+            done=progress.done,
+            failed=progress.failed,
+            images_per_second=progress.images_per_second,
+            seconds_left=progress.seconds_left,
+        )
 
     def _write(self) -> None:
         progress = self.progress
@@ -141,5 +157,5 @@ class Reporter:
             write_progress(self._output, progress)
         except InputError as error:
             if not self._warned:
-                print(f"warning: {error}", flush=True)
+                say(_log, f"warning: {error}")
             self._warned = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from ray.train.torch import TorchConfig, TorchTrainer
 from isnet.config import InputError
 from pipelines.claim import Claim
 from pipelines.cluster import connect
+from pipelines.logs import say
 from pipelines.shards import Manifest
 from pipelines.storage import open_filesystem, printable
 from pipelines.training.checks import Inspection
@@ -25,6 +27,8 @@ from pipelines.training.loop import Ending, Job, train_worker
 from pipelines.training.mask_bank import read_mask_bank
 from pipelines.training.metrics import active
 from pipelines.training.runs import Run
+
+_log = logging.getLogger(__name__)
 
 
 def connect_for(config: TrainConfig) -> None:
@@ -55,7 +59,8 @@ def launch(
     """
     config = run.config
     kind = "GPU" if config.device == "gpu" else "CPU"
-    print(f"training {config.name} on {config.num_workers} {kind} worker(s), {config.precision}")
+    workers = f"{config.num_workers} {kind} worker(s), {config.precision}"
+    say(_log, f"training {config.name} on {workers}")
     job = _job(run, claim, manifest, inspection, link, run_name)
     with on_sigterm(link), active(run_name), _storage_errors(run):
         result: Any = _trainer(config, job).fit()

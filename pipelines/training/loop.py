@@ -22,7 +22,9 @@ from ray.train.v2._internal.execution import context as ray_train_context
 
 from isnet.images import to_tensor
 from isnet.training import GanTrainer, NonFiniteLossError
+from pipelines import logs
 from pipelines.claim import Claim
+from pipelines.logs import say
 from pipelines.seeding import stable_hash
 from pipelines.storage import printable
 from pipelines.training.building import build_trainer, check_device
@@ -32,6 +34,8 @@ from pipelines.training.ranks import Ranks
 from pipelines.training.recorder import Recorder
 from pipelines.training.restoring import Restored, restore
 from pipelines.training.streams import Batch, RowGroup, TrainStream
+
+_log = logging.getLogger(__name__)
 
 Kind = Literal["finished", "early", "stopped", "failed"]
 """All steps; no progress any more; on request; it could not go on."""
@@ -82,6 +86,7 @@ def train_worker(settings: dict[str, Job]) -> Ending:
     """Train until the last step; Ray Train calls it with `{"job": Job}`."""
     job = settings["job"]
     ranks = Ranks.current()
+    logs.set_up(run=job.run_name, run_id=job.run_id, rank=ranks.rank, world_size=ranks.size)
     _set_up_process(job.config, ranks)
     init_state = None if job.init_state is None else ray.get(job.init_state)
     trainer = build_trainer(job.config, ranks, size=job.size, init_state=init_state)
@@ -251,7 +256,7 @@ class _Worker:
 
     def _say(self, message: str) -> None:
         if self._ranks.rank == 0:
-            print(message, flush=True)
+            say(_log, message, step=self._trainer.step_count)
 
     def _load(self, state: Mapping[str, Any] | None) -> None:
         if state is None:

@@ -23,6 +23,7 @@ from ray.tune.search.optuna import OptunaSearch
 
 from pipelines.claim import Claim
 from pipelines.cli import one_line
+from pipelines.logs import say
 from pipelines.progress import clock
 from pipelines.seeding import stable_hash
 from pipelines.signals import on_first_signal
@@ -37,6 +38,8 @@ from pipelines.tuning.room import TRIAL_CPUS
 from pipelines.tuning.space import domains
 from pipelines.tuning.trial import PLANNED, STOPPING_S, TrialRunner
 from pipelines.tuning.trials import proposed
+
+_log = logging.getLogger(__name__)
 
 _POLL_S = 0.5
 _REDUCTION = 3
@@ -141,7 +144,7 @@ def _end_softly(halt: ActorHandle, notes: _Notes) -> None:
 
     Its own way, on Ctrl-C, kills them after ten seconds.
     """
-    print("ending: each trial under way writes a last checkpoint", flush=True)
+    say(_log, "ending: each trial under way writes a last checkpoint")
     remote: Any = halt
     ray.get(remote.request_stop.remote())
     under_way, until = set(notes.under_way), time.monotonic() + STOPPING_S
@@ -191,11 +194,12 @@ class _Notes(tune.Callback):
         if ended is None:
             self._curves.setdefault(name, {})[result["step"]] = result["psnr"]
             self._metrics.validated(result["psnr"])
-            print(f"{name}  step {result['step']}  PSNR {result['psnr']:.2f} dB", flush=True)
+            step, psnr = result["step"], result["psnr"]
+            self._say(name, f"step {step}  PSNR {psnr:.2f} dB", step=step, psnr_db=psnr)
         elif ended == "failed":
             self._note(name, "failed", result["reason"], result["step"])
         elif ended == "interrupted":
-            print(f"{name}  interrupted at step {result['step']}", flush=True)
+            self._say(name, f"interrupted at step {result['step']}", step=result["step"])
         else:
             self._count(name, ended, f"PSNR {result['psnr']:.2f} dB")
 
@@ -240,13 +244,14 @@ class _Notes(tune.Callback):
             total=self._campaign.total,
         )
 
+    def _say(self, name: str, message: str, **numbers: Any) -> None:
+        say(_log, f"{name}  {message}", trial=name, **numbers)
+
     def _count(self, name: str, state: Any, what: str) -> None:
         self._ended += 1
         self._states[name] = state
         total = self._campaign.total
         done = sum(1 for trial in self._campaign.listed() if self._campaign.outcome(trial.name))
         left = (time.monotonic() - self._began) / self._ended * max(0, total - done)
-        print(
-            f"{name}  {state}: {what}  ({done} of {total} trials, about {clock(left)} left)",
-            flush=True,
-        )
+        rest = f"({done} of {total} trials, about {clock(left)} left)"
+        self._say(name, f"{state}: {what}  {rest}", state=state, done=done, total=total)
