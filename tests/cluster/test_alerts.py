@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -239,3 +240,9 @@ def test_relabelling_on_kubernetes_is_understood(promtool: Promtool, tmp_path: P
     del config["rule_files"]
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
     promtool("check", "config", tmp_path / "config.yaml")
+
+
+def test_each_alert_has_a_section_in_the_runbook() -> None:
+    text = "".join(path.read_text() for path in (ROOT / "docs").glob("operations*.md"))
+    headings = re.findall(r"^#+ (Isnet\w+)$", text, flags=re.MULTILINE)
+    assert sorted(headings) == sorted(rule["alert"] for rule in rules())

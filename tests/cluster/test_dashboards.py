@@ -178,3 +178,8 @@ def test_grafana_is_told_where_they_are() -> None:
     provider = yaml.safe_load((GRAFANA / "provisioning/dashboards/isnet.yaml").read_text())
     (folder,) = provider["providers"]
     assert folder["options"]["path"] == "/opt/isnet/cluster/grafana"
+
+
+def test_every_metric_is_documented() -> None:
+    text = "".join(path.read_text() for path in (ROOT / "docs").glob("operations*.md"))
+    assert [metric.name for metric in METRICS if f"`{metric.name}`" not in text] == []
