@@ -14,8 +14,10 @@ from typing import Any
 import ray
 from ray._private import parameter
 from ray.data import DataContext
+from ray.exceptions import AuthenticationError
 
 from isnet.config import InputError
+from pipelines import logs
 from pipelines.storage import inside_ray_job
 
 _REPEATED = (
@@ -62,11 +64,13 @@ def connect(
         _start_local(num_cpus, show_workers, takes_jobs)
         local = True
     quiet_data()
+    logs.set_up()
     return local
 
 
 def _attach(address: str, show_workers: bool) -> None:
     """Connect to the cluster that `RAY_ADDRESS` names."""
+    none = f"no Ray cluster answers at RAY_ADDRESS={address}"
     advice = "start one with `ray start --head`, or unset RAY_ADDRESS to use this machine alone"
     if address.startswith(("http://", "https://")):
         raise InputError(
@@ -78,9 +82,15 @@ def _attach(address: str, show_workers: bool) -> None:
         if host and port.isdigit() and "/" not in host:
             # Ray itself would go on trying for minutes.
             socket.create_connection((host, int(port)), timeout=10).close()
+    except OSError as error:
+        raise InputError(f"{none}; {advice}") from error
+    try:
         ray.init(logging_level=logging.WARNING, log_to_driver=show_workers)
-    except (ConnectionError, OSError) as error:
-        raise InputError(f"no Ray cluster answers at RAY_ADDRESS={address}; {advice}") from error
+    except (ConnectionError, AuthenticationError) as error:
+        raise InputError(
+            f"{none}, or it wants another token than this command's: RAY_AUTH_MODE=token, and "
+            f"RAY_AUTH_TOKEN_PATH with the file that has it. Otherwise {advice}"
+        ) from error
 
 
 def _start_local(num_cpus: int | None, show_workers: bool, takes_jobs: bool) -> None:

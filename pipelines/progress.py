@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import time
+
+from pipelines.logs import say
+
+_log = logging.getLogger(__name__)
 
 
 class Progress:
@@ -28,7 +33,7 @@ class Progress:
         self.kept += items if kept else 0
         if time.monotonic() - self.printed >= self.interval:
             self.printed = time.monotonic()
-            print(self.line(), flush=True)
+            say(_log, self.line(), done=self.done, total=self.total, rows=self.rows)
 
     def line(self) -> str:
         """State of the work, e.g. `images: 40% of 720, 288 rows, 61/s, 0:07 left`."""
@@ -44,7 +49,8 @@ class Progress:
         """Print the last line."""
         seconds = time.monotonic() - self.started
         kept = f", {self.kept} of {self.total} kept from an earlier run" if self.kept else ""
-        print(f"{self.label}: {self.rows} rows, {note}, {seconds:.1f} s{kept}", flush=True)
+        line = f"{self.label}: {self.rows} rows, {note}, {seconds:.1f} s{kept}"
+        say(_log, line, total=self.total, rows=self.rows, seconds=seconds)
 
 
 def clock(seconds: float) -> str:

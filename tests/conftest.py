@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.promtool import Promtool
+from tests.promtool import available as promtool_available
+
 ROOT = Path(__file__).parent.parent
 
 # As in the Makefile, for a bare `pytest`; before anything imports Ray or MLflow.
@@ -70,3 +73,10 @@ def ray_session() -> Iterator[None]:
     connect(num_cpus=4)
     yield
     ray.shutdown()
+
+
+@pytest.fixture(scope="session")
+def promtool() -> Promtool:
+    if not promtool_available():
+        pytest.skip("no promtool (it comes with Prometheus) on the PATH")
+    return Promtool()

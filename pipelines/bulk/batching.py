@@ -19,6 +19,7 @@ from isnet.config import ReconstructionConfig
 from isnet.progress import Progress, advance
 from isnet.reconstruction import Generator
 from isnet.strategies import Region
+from pipelines.bulk.metrics import FillerMetrics
 
 _AHEAD = 2
 """Regions that are at hand, in batches: enough to fill a pass with one size where two are mixed."""
@@ -52,6 +53,7 @@ class Passes:
     """Most regions in a pass."""
     max_pixels: int
     """Most pixels of all regions in a pass together; one region always fits."""
+    metrics: FillerMetrics
 
 
 @dataclass(eq=False)
@@ -81,11 +83,13 @@ def fill_all(pictures: Iterable[Filled], passes: Passes) -> Iterator[Filled]:
     exhausted = False
     while True:
         while not exhausted and len(entries) < _AHEAD * passes.max_batch:
-            picture = next(remaining, None)
+            with passes.metrics.spending("read"):
+                picture = next(remaining, None)
             if picture is None:
                 exhausted = True
             elif not picture.regions:
-                yield picture
+                with passes.metrics.spending("write"):
+                    yield picture
             else:
                 open_regions[id(picture)] = len(picture.regions)
                 entries += [_Entry(picture, region) for region in picture.regions]
@@ -96,7 +100,8 @@ def fill_all(pictures: Iterable[Filled], passes: Passes) -> Iterator[Filled]:
             open_regions[id(entry.picture)] -= 1
             if not open_regions[id(entry.picture)]:
                 del open_regions[id(entry.picture)]
-                yield entry.picture  # type: ignore[misc]
+                with passes.metrics.spending("write"):
+                    yield entry.picture  # type: ignore[misc]
 
 
 def _choose(entries: Sequence[_Entry], passes: Passes) -> list[_Entry]:
@@ -111,13 +116,15 @@ def _choose(entries: Sequence[_Entry], passes: Passes) -> list[_Entry]:
 def _advance(batch: Sequence[_Entry], passes: Passes) -> list[_Entry]:
     """Make a pass; hand out the fills of the regions that are finished, and return those."""
     started = time.perf_counter()
-    progresses = [_progress(entry, passes) for entry in batch]
-    advance(passes.generator, progresses)
     finished = []
-    for entry, progress in zip(batch, progresses, strict=True):
-        if progress.finished:
-            entry.picture.put(entry.region, progress.fill(), progress.passes)
-            finished.append(entry)
+    with passes.metrics.spending("model"):
+        progresses = [_progress(entry, passes) for entry in batch]
+        advance(passes.generator, progresses)
+        for entry, progress in zip(batch, progresses, strict=True):
+            if progress.finished:
+                entry.picture.put(entry.region, progress.fill(), progress.passes)
+                finished.append(entry)
+    passes.metrics.passed(len(batch))
     share = (time.perf_counter() - started) / len(batch)
     for entry in batch:
         entry.picture.spend(share)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
 import time
 from collections import Counter
@@ -12,6 +13,7 @@ import numpy as np
 import ray
 
 from isnet.config import InputError
+from pipelines import logs
 from pipelines.bulk.config import InpaintConfig
 from pipelines.bulk.measuring import measure_all
 from pipelines.bulk.outcome import Outcome
@@ -26,9 +28,12 @@ from pipelines.bulk.worker import Job
 from pipelines.claim import Claim, ClaimLostError
 from pipelines.cli import one_line, unwrap
 from pipelines.cluster import connect
+from pipelines.logs import say
 from pipelines.shared_storage import require_shared
 from pipelines.signals import terminable
-from pipelines.storage import join, write_or_explain
+from pipelines.storage import join, printable, write_or_explain
+
+_log = logging.getLogger(__name__)
 
 
 def run_job(config: InpaintConfig) -> Outcome:
@@ -43,6 +48,7 @@ def run_job(config: InpaintConfig) -> Outcome:
 
     """
     found = survey(config)
+    logs.set_up(bulk_job=printable(config.output))
     print("\n".join(found.lines()), flush=True)
     claim_output(config.output, found.identity)
     claim = Claim.take(join(config.output, FOLDER))
@@ -117,12 +123,12 @@ def _fill(
     stopped = False
     if waiting:
         pool = choose_pool(job.config, job.device, len(waiting))
-        print(f"filling on {pool}", flush=True)
+        say(_log, f"filling on {pool}")
         for report in fill_units(job, waiting, pool):
             job.claim.require()
             reasons.update(report["reasons"])
             new = report["done"] - kept.get(report["unit"], 0)
-            reporter.advance(new, report["failed"], report["failures"])
+            reporter.advance(new, report["reasons"], report["failures"])
             stopped = most is not None and reasons.total() > most
             if stopped:
                 break

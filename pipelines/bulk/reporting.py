@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
 from isnet.config import InputError
+from pipelines.bulk.metrics import JobMetrics
 from pipelines.bulk.progress import LISTED_FAILURES, JobProgress, State, write_progress
+from pipelines.logs import say
 from pipelines.progress import clock
 
 _FILE_S, _LINE_S = 1.0, 5.0
+
+_log = logging.getLogger(__name__)
 
 
 class Reporter:
@@ -27,7 +32,7 @@ class Reporter:
             total: pictures of the job.
 
         """
-        self._output = output
+        self._output, self._metrics = output, JobMetrics(output)
         self._lock = threading.Lock()
         self._progress = JobProgress(state="measuring", updated=time.time(), total=total)
         self._measured = 0
@@ -42,6 +47,7 @@ class Reporter:
         """Count pictures whose size was found."""
         with self._lock:
             self._measured += pictures
+        self._metrics.measured(pictures)
 
     def begin(self, *, done: int, run_id: str | None) -> None:
         """Start filling; `done` pictures were filled by earlier runs."""
@@ -50,14 +56,17 @@ class Reporter:
             self._started = time.monotonic()
             self._progress = replace(self._progress, state="filling", done=done, run_id=run_id)
 
-    def advance(self, done: int, failed: int, failures: Sequence[dict[str, str]]) -> None:
-        """Count pictures that were tried; `failures` names the first of those that failed."""
+    def advance(
+        self, done: int, reasons: Mapping[str, int], failures: Sequence[dict[str, str]]
+    ) -> None:
+        """Count pictures that were tried: filled, and failed by reason; `failures` names some."""
+        self._metrics.tried(done, reasons)
         with self._lock:
             progress = self._progress
             self._progress = replace(
                 progress,
                 done=progress.done + done,
-                failed=progress.failed + failed,
+                failed=progress.failed + sum(reasons.values()),
                 failures=(*progress.failures, *failures)[:LISTED_FAILURES],
             )
 
@@ -113,6 +122,7 @@ class Reporter:
         self._ended.set()
         self._thread.join()
         self._write()
+        self._metrics.close()
 
     def _tell(self) -> None:
         printed = time.monotonic()
@@ -120,15 +130,32 @@ class Reporter:
             self._write()
             if time.monotonic() - printed >= _LINE_S:
                 printed = time.monotonic()
-                print(self.line(), flush=True)
+                self._say()
+
+    def _say(self) -> None:
+        progress = self.progress
+        say(
+            _log,
+            self.line(),
+            total=progress.total,
+            done=progress.done,
+            failed=progress.failed,
+            images_per_second=progress.images_per_second,
+            seconds_left=progress.seconds_left,
+        )
 
     def _write(self) -> None:
+        progress = self.progress
+        self._metrics.left(max(0, progress.total - progress.done - progress.failed))
+        self._write_file(progress)
+
+    def _write_file(self, progress: JobProgress) -> None:
         """Write the file. A job does not end for want of it, while its results can be written."""
         if self._left.is_set():
             return
         try:
-            write_progress(self._output, self.progress)
+            write_progress(self._output, progress)
         except InputError as error:
             if not self._warned:
-                print(f"warning: {error}", flush=True)
+                say(_log, f"warning: {error}")
             self._warned = True

@@ -16,13 +16,16 @@ from ray import ObjectRef
 from isnet.config import GeneratorConfig, InputError
 from isnet.inference import InferenceGenerator
 from isnet.network import generator_from_config
+from pipelines import logs
 from pipelines.bulk.batching import Passes
 from pipelines.bulk.config import InpaintConfig
 from pipelines.bulk.filling import UnitFiller
+from pipelines.bulk.metrics import FillerMetrics
 from pipelines.bulk.progress import LISTED_FAILURES
 from pipelines.bulk.results import FAILED, Row
 from pipelines.claim import Claim
 from pipelines.machine import exact_float32
+from pipelines.storage import printable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +50,7 @@ class Filler:
     def __init__(self, job: Job) -> None:
         """Load the network."""
         config = job.config
+        logs.set_up(bulk_job=printable(config.output))
         os.nice(config.niceness)
         torch.set_num_threads(config.cpus_per_actor)
         exact_float32()
@@ -56,6 +60,7 @@ class Filler:
             reconstruction=config.reconstruction,
             max_batch=config.max_batch,
             max_pixels=config.max_region_pixels,
+            metrics=FillerMetrics(config.output),
         )
         self._filler = UnitFiller(config, ray.get(job.collection), passes, start=job.claim.token)
 

@@ -20,6 +20,7 @@ from ray.serve.schema import LoggingConfig
 from isnet.config import InputError
 from pipelines.cli import one_line
 from pipelines.cluster import connect
+from pipelines.logs import as_json
 from pipelines.models import load_checkpoint
 from pipelines.serving.application import build_application
 from pipelines.serving.config import (
@@ -35,9 +36,6 @@ from pipelines.tracking.registry import is_registered
 from pipelines.tracking.server import resolve_uri
 
 _NAME = "isnet"
-
-_QUIET = LoggingConfig(log_level="WARNING")
-"""The terminal shows what goes wrong; Serve's own files hold the same."""
 
 _GRACE_SECONDS = 10.0
 """Beyond the endpoint's own time limit, after which Serve gives a request up."""
@@ -108,7 +106,7 @@ def _start_serve(config: LocalServeConfig) -> None:
             port=config.port,
             request_timeout_s=_longest(config) + _GRACE_SECONDS,
         ),
-        logging_config=_QUIET,
+        logging_config=_quiet(),
     )
     host, port = bound_to()
     if (host, port) != (config.host, config.port):
@@ -116,6 +114,11 @@ def _start_serve(config: LocalServeConfig) -> None:
             f"Serve already listens on {host}:{port} of this cluster, for all its applications; "
             f"give --host {host} --port {port}, or end it with `serve shutdown`"
         )
+
+
+def _quiet() -> LoggingConfig:
+    """Let the terminal show what goes wrong; Serve's own files hold the same."""
+    return LoggingConfig(log_level="WARNING", encoding="JSON" if as_json() else "TEXT")
 
 
 def _longest(config: LocalServeConfig) -> float:
@@ -126,7 +129,7 @@ def _longest(config: LocalServeConfig) -> float:
 def _deploy(config: LocalServeConfig, *, environment: dict[str, str]) -> None:
     application = build_application(config, environment=environment)
     try:
-        serve.run(application, name=_NAME, logging_config=_QUIET)
+        serve.run(application, name=_NAME, logging_config=_quiet())
     except RuntimeError as error:
         deployments = serve.status().applications[_NAME].deployments.values()
         found = [_MISTAKE.search(deployment.message) for deployment in deployments]

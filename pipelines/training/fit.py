@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,7 +15,9 @@ from ray.actor import ActorHandle
 
 from isnet.checkpoint import CONFIG_FILE, GENERATOR_FILES, WEIGHTS_FILE
 from isnet.config import InputError
+from pipelines import logs
 from pipelines.claim import Claim
+from pipelines.logs import say
 from pipelines.shards import read_manifest
 from pipelines.storage import absolute, local_copy, printable, require_absolute
 from pipelines.tracking.registry import register_model
@@ -30,6 +33,8 @@ from pipelines.training.placement import place
 from pipelines.training.runs import Run, open_run_folder, publish_model
 
 Config = TypeVar("Config", bound=TrainConfig)
+
+_log = logging.getLogger(__name__)
 
 
 class TrainingStoppedError(InputError):
@@ -103,26 +108,28 @@ def fit(config: TrainConfig, membership: Membership | None = None) -> Run:
     inspection = inspect(config, manifest)
     run = open_run_folder(config, inspection.facts)
     if run.finished:
-        print(f"run {run.config.name} has finished: its model is {printable(run.model)}")
+        say(_log, f"run {run.config.name} has finished: its model is {printable(run.model)}")
         return run
     connect_for(run.config)
     run = replace(run, config=place(run.config))
     # Storage that takes nothing is found out before MLflow has a run.
     run = run.save(state="running", run_id=run.run_id, facts=inspection.facts)
+    run_name = membership.run_name if membership else str(run.config.name)
     claim = Claim.take(run.location)
     run_id = open_run(
         run.config.tracking,
-        name=membership.run_name if membership else str(run.config.name),
+        name=run_name,
         params=shown(run.config),
         tags={**inspection.facts, **(membership.tags if membership else {})},
         run_id=run.run_id,
         parent_run_id=membership.parent_run_id if membership else None,
     )
+    logs.set_up(run=run_name, run_id=run_id)
     run = run.save(state="running", run_id=run_id, facts=inspection.facts)
     status: Status = "FAILED"
     try:
         link = membership.link if membership else new_link()
-        ending = launch(run, claim, manifest, inspection, link)
+        ending = launch(run, claim, manifest, inspection, link, run_name)
         published = _conclude(run, ending, inspection, register=membership is None)
         status = "FINISHED"
     except (KeyboardInterrupt, TerminatedError, SystemExit):
@@ -132,7 +139,7 @@ def fit(config: TrainConfig, membership: Membership | None = None) -> Run:
         if not _is_lost(claim):
             finish_run(config.tracking.uri, run_id, status)
     if membership is None:
-        print(_closing_words(run))
+        say(_log, _closing_words(run))
     state = "finished" if published else "unregistered"
     return run.save(state=state, run_id=run_id, facts=inspection.facts)
 
@@ -157,9 +164,11 @@ def _conclude(run: Run, ending: Ending, inspection: Inspection, *, register: boo
     saved = best(run.location) if ending.kind == "early" else newest(run.location)
     assert saved is not None
     if ending.kind == "early":
-        print(
+        say(
+            _log,
             f"ended at step {ending.step}: no better held-out PSNR in {run.config.early_stop} "
-            f"validations; the model is the best one, of step {saved.step}"
+            f"validations; the model is the best one, of step {saved.step}",
+            step=ending.step,
         )
     with local_copy(saved.location, GENERATOR_FILES) as folder:
         publish_model(run.model, folder)
@@ -177,9 +186,12 @@ def _register(run: Run, checkpoint: Path, inspection: Inspection) -> bool:
     try:
         version = register_model(uri, run_id, checkpoint, tags=inspection.facts)
     except InputError as error:
-        print(f"warning: the model was not registered, run the same command to try again: {error}")
+        say(
+            _log,
+            f"warning: the model was not registered, run the same command to try again: {error}",
+        )
         return False
-    print(f"registered as models:/isnet/{version}")
+    say(_log, f"registered as models:/isnet/{version}")
     return True
 
 

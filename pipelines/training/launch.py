@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from ray.train.torch import TorchConfig, TorchTrainer
 from isnet.config import InputError
 from pipelines.claim import Claim
 from pipelines.cluster import connect
+from pipelines.logs import say
 from pipelines.shards import Manifest
 from pipelines.storage import open_filesystem, printable
 from pipelines.training.checks import Inspection
@@ -23,7 +25,10 @@ from pipelines.training.config import AUTO, TrainConfig
 from pipelines.training.link import on_sigterm
 from pipelines.training.loop import Ending, Job, train_worker
 from pipelines.training.mask_bank import read_mask_bank
+from pipelines.training.metrics import active
 from pipelines.training.runs import Run
+
+_log = logging.getLogger(__name__)
 
 
 def connect_for(config: TrainConfig) -> None:
@@ -37,11 +42,16 @@ def connect_for(config: TrainConfig) -> None:
 
 
 def launch(
-    run: Run, claim: Claim, manifest: Manifest, inspection: Inspection, link: ActorHandle
+    run: Run,
+    claim: Claim,
+    manifest: Manifest,
+    inspection: Inspection,
+    link: ActorHandle,
+    run_name: str,
 ) -> Ending:
     """Train to the last step, from the newest checkpoint where there is one.
 
-    `link` is a `Link`, by which the run can be asked to end.
+    `link` is a `Link`, by which the run can be asked to end; `run_name` is MLflow's.
 
     Raises:
         InputError: the run's folder cannot be written.
@@ -49,9 +59,10 @@ def launch(
     """
     config = run.config
     kind = "GPU" if config.device == "gpu" else "CPU"
-    print(f"training {config.name} on {config.num_workers} {kind} worker(s), {config.precision}")
-    job = _job(run, claim, manifest, inspection, link)
-    with on_sigterm(link), _storage_errors(run):
+    workers = f"{config.num_workers} {kind} worker(s), {config.precision}"
+    say(_log, f"training {config.name} on {workers}")
+    job = _job(run, claim, manifest, inspection, link, run_name)
+    with on_sigterm(link), active(run_name), _storage_errors(run):
         result: Any = _trainer(config, job).fit()
     ending: Ending = result.return_value
     return ending
@@ -76,7 +87,12 @@ def _storage_errors(run: Run) -> Iterator[None]:
 
 
 def _job(
-    run: Run, claim: Claim, manifest: Manifest, inspection: Inspection, link: ActorHandle
+    run: Run,
+    claim: Claim,
+    manifest: Manifest,
+    inspection: Inspection,
+    link: ActorHandle,
+    run_name: str,
 ) -> Job:
     config = run.config
     state = inspection.init_state
@@ -90,6 +106,7 @@ def _job(
         init_state=None if state is None else ray.put(state),
         link=link,
         run_id=str(run.run_id),
+        run_name=run_name,
         about=run.about(inspection.facts),
     )
 

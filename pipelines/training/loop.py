@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -21,15 +22,20 @@ from ray.train.v2._internal.execution import context as ray_train_context
 
 from isnet.images import to_tensor
 from isnet.training import GanTrainer, NonFiniteLossError
+from pipelines import logs
 from pipelines.claim import Claim
+from pipelines.logs import say
 from pipelines.seeding import stable_hash
 from pipelines.storage import printable
 from pipelines.training.building import build_trainer, check_device
 from pipelines.training.config import TrainConfig
+from pipelines.training.metrics import RunMetrics, WorkerMetrics
 from pipelines.training.ranks import Ranks
 from pipelines.training.recorder import Recorder
-from pipelines.training.restoring import restore
+from pipelines.training.restoring import Restored, restore
 from pipelines.training.streams import Batch, RowGroup, TrainStream
+
+_log = logging.getLogger(__name__)
 
 Kind = Literal["finished", "early", "stopped", "failed"]
 """All steps; no progress any more; on request; it could not go on."""
@@ -55,6 +61,8 @@ class Job:
     """A `Link` to the driver."""
     run_id: str
     """MLflow's."""
+    run_name: str
+    """MLflow's, which metrics and logs call the run, too."""
     about: Mapping[str, Any]
     """Facts to keep in every checkpoint."""
 
@@ -78,6 +86,7 @@ def train_worker(settings: dict[str, Job]) -> Ending:
     """Train until the last step; Ray Train calls it with `{"job": Job}`."""
     job = settings["job"]
     ranks = Ranks.current()
+    logs.set_up(run=job.run_name, run_id=job.run_id, rank=ranks.rank, world_size=ranks.size)
     _set_up_process(job.config, ranks)
     init_state = None if job.init_state is None else ray.get(job.init_state)
     trainer = build_trainer(job.config, ranks, size=job.size, init_state=init_state)
@@ -103,12 +112,24 @@ class _Worker:
         self._job, self._config, self._ranks, self._trainer = job, job.config, ranks, trainer
         restored = restore(job.run, ranks)
         self._rollbacks = 0
+        self._metrics = WorkerMetrics(job.run_name, ranks.rank)
+        stack.callback(self._metrics.close)
         self._recorder: Recorder | None = None
         if ranks.rank == 0:
-            self._recorder = stack.enter_context(
-                Recorder.open(job.config, job.claim, job.run_id, job.about, job.link, restored)
-            )
+            self._recorder = stack.enter_context(self._open_recorder(restored))
         self._load(restored.state)
+
+    def _open_recorder(self, restored: Restored) -> AbstractContextManager[Recorder]:
+        job = self._job
+        return Recorder.open(
+            job.config,
+            job.claim,
+            job.run_id,
+            job.about,
+            job.link,
+            restored,
+            RunMetrics(job.run_name),
+        )
 
     def run(self) -> Ending:
         """Train, and go back to the last checkpoint when a loss is not finite."""
@@ -130,18 +151,19 @@ class _Worker:
         """Train to the end, or to whatever ends it before."""
         if self._gives_up():
             return self._end("early")
-        for batch in self._batches():
+        for batch in self._metrics.awaited(self._batches()):
             values = self._step(batch)
             recorder = self._recorder
             signals = self._ranks.total(
                 {
-                    "undecodable": int((~batch["decoded"]).sum()),
+                    "undecodable": _undecodable(batch),
                     "stop": int(recorder is not None and recorder.stop_requested),
                     "failed": int(recorder is not None and recorder.saver.failure is not None),
                 }
             )
             if recorder is not None:
-                recorder.record(self._trainer, values, signals["undecodable"], self._rollbacks)
+                with self._metrics.spending("validation"):
+                    recorder.record(self._trainer, values, signals["undecodable"], self._rollbacks)
             if signals["failed"]:
                 return self._failed_to_save()
             early = self._validation_is_due() and self._gives_up()
@@ -170,6 +192,15 @@ class _Worker:
 
     def _step(self, batch: Batch) -> dict[str, torch.Tensor]:
         """Run one step; the values also hold what was trained on."""
+        started = time.perf_counter()
+        with self._metrics.spending("step"):
+            values = self._compute(batch)
+        seconds = time.perf_counter() - started
+        count = len(batch["decoded"])
+        self._metrics.stepped(count, undecodable=_undecodable(batch), seconds=seconds)
+        return values
+
+    def _compute(self, batch: Batch) -> dict[str, torch.Tensor]:
         trainer, device = self._trainer, self._ranks.device
         torch.manual_seed(stable_hash(self._config.seed, trainer.step_count, self._ranks.rank))
         layout = torch.channels_last if self._config.channels_last else torch.contiguous_format
@@ -196,10 +227,11 @@ class _Worker:
         )
 
     def _save(self) -> None:
-        # Alike on every rank. A loss tells only one step later, when they would lie in storage.
-        self._trainer.require_finite_weights()
-        if self._recorder is not None:
-            self._recorder.save(self._trainer, self._rollbacks)
+        with self._metrics.spending("checkpoint"):
+            # Alike on every rank. A loss tells only one step later, when they would lie in storage.
+            self._trainer.require_finite_weights()
+            if self._recorder is not None:
+                self._recorder.save(self._trainer, self._rollbacks)
 
     def _go_back(self) -> int:
         """Go back to the newest checkpoint, and draw other randomness; return its step."""
@@ -224,7 +256,7 @@ class _Worker:
 
     def _say(self, message: str) -> None:
         if self._ranks.rank == 0:
-            print(message, flush=True)
+            say(_log, message, step=self._trainer.step_count)
 
     def _load(self, state: Mapping[str, Any] | None) -> None:
         if state is None:
@@ -256,3 +288,7 @@ class _Worker:
 
     def _ending(self, kind: Kind, reason: str = "") -> Ending:
         return Ending(kind=kind, step=self._trainer.step_count, reason=reason)
+
+
+def _undecodable(batch: Batch) -> int:
+    return int((~batch["decoded"]).sum())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections.abc import Mapping
@@ -12,11 +13,15 @@ import torch
 from torch import Tensor, nn
 
 from isnet.metrics import psnr, round_to_8_bits
+from pipelines.logs import say
 from pipelines.progress import clock
 from pipelines.tracking.tracker import Tracker
 from pipelines.training.config import TrainConfig
 from pipelines.training.link import Curve
+from pipelines.training.metrics import RunMetrics
 from pipelines.training.validation import Validation
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -41,9 +46,9 @@ class _Tally:
 class Observer:
     """Rank 0's eyes: progress lines, MLflow metrics, validations."""
 
-    def __init__(self, config: TrainConfig, tracker: Tracker) -> None:
+    def __init__(self, config: TrainConfig, tracker: Tracker, metrics: RunMetrics) -> None:
         """Load the held-out images that every validation looks at."""
-        self.tracker = tracker
+        self.tracker, self._metrics = tracker, metrics
         self.psnr = math.nan
         """Held-out PSNR of the weights as they are now, NaN where they were not validated."""
         self._config = config
@@ -96,12 +101,19 @@ class Observer:
         rate = self._steps * self._config.batch_size / seconds
         left = (self._config.steps - step) * seconds / self._steps
         self._since, self._steps = time.monotonic(), 0
-        print(
+        say(
+            _log,
             f"step {step}/{self._config.steps}  {rate:.1f} samples/s  "
             + "  ".join(f"{name} {value:.4g}" for name, value in terms.items())
             + f"  PSNR {train_psnr:.2f} dB  {clock(left)} left",
-            flush=True,
+            step=step,
+            steps=self._config.steps,
+            samples_per_second=rate,
+            seconds_left=left,
+            psnr_db=train_psnr,
+            **{f"loss_{name}": value for name, value in terms.items()},
         )
+        self._metrics.logged(terms)
         self.tracker.metrics(
             step,
             {f"train/{name}": value for name, value in terms.items()}
@@ -124,12 +136,18 @@ class Observer:
             if value is not None  # LPIPS, which a validation does not measure
         }
         self.psnr = summaries["progressive"].psnr
+        self._metrics.validated({method: summary.psnr for method, summary in summaries.items()})
         self._tally.compare(step, self.psnr)
         self.tracker.metrics(step, values)
         self.tracker.image("samples", step, grid)
         scores = "  ".join(
             f"{method} {summary.psnr:.2f} dB" for method, summary in summaries.items()
         )
-        print(f"step {step}  held-out PSNR: {scores}", flush=True)
+        say(
+            _log,
+            f"step {step}  held-out PSNR: {scores}",
+            step=step,
+            **{f"{method}_psnr_db": summary.psnr for method, summary in summaries.items()},
+        )
         # Validation is not training: it must not slow the samples/s of the next line.
         self._since += time.monotonic() - started

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,16 +21,17 @@ from pipelines.tracking.rows import logged
 from pipelines.tracking.tracker import Tracker
 from pipelines.training.config import TrainConfig
 from pipelines.training.link import DriverLink
+from pipelines.training.metrics import RunMetrics
 from pipelines.training.observer import Observer
 from pipelines.training.restoring import Restored
-from pipelines.training.saving import Contents, Saver
+from pipelines.training.saving import Contents, Saver, Written
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recorder:
-    """Observer, tracker, saver and link to the driver of one run.
+    """Observer, tracker, metrics, saver and link to the driver of one run.
 
     Metrics reach MLflow once a checkpoint that covers them is complete.
     """
@@ -39,6 +40,7 @@ class Recorder:
     run_id: str
     about: Mapping[str, Any]
     observer: Observer
+    metrics: RunMetrics
     saver: Saver
     link: DriverLink
     is_new: bool
@@ -54,6 +56,7 @@ class Recorder:
         about: Mapping[str, Any],
         link: ActorHandle,
         restored: Restored,
+        metrics: RunMetrics,
     ) -> Iterator[Recorder]:
         """Open a run's recorder; on leaving, the last checkpoint and its metrics are out."""
         uri = config.tracking.uri
@@ -64,15 +67,19 @@ class Recorder:
             pending=restored.state["pending"] if restored.state is not None else (),
             known=_logged(uri, run_id) if restored.passed_over is not None else (),
         )
-        saver = Saver(
-            claim, keep_best=config.keep_checkpoints, on_saved=lambda _: tracker.commit_sealed()
-        )
-        with tracker, saver:
+
+        def on_saved(written: Written) -> None:
+            tracker.commit_sealed()
+            metrics.saved(seconds=written.seconds, size=written.size)
+
+        saver = Saver(claim, keep_best=config.keep_checkpoints, on_saved=on_saved)
+        with closing(metrics), tracker, saver:
             yield cls(
                 config=config,
                 run_id=run_id,
                 about=about,
-                observer=Observer(config, tracker),
+                observer=Observer(config, tracker, metrics),
+                metrics=metrics,
                 saver=saver,
                 link=DriverLink(link),
                 is_new=restored.state is None,
@@ -95,6 +102,7 @@ class Recorder:
         step, config = trainer.step_count, self.config
         last = step == config.steps
         self.observer.count(undecodable=undecodable, rollbacks=rollbacks)
+        self.metrics.reached(step, of=config.steps)
         if step % config.log_every == 0 or last:
             self.observer.log(step, values)
         if step % config.validate_every == 0 or last:
@@ -138,6 +146,7 @@ class Recorder:
 
     def forget_unsaved(self) -> None:
         """Drop what was logged after the last checkpoint, whose steps will be repeated."""
+        self.metrics.rolled_back()
         self.saver.wait()
         self.observer.tracker.drop()
 

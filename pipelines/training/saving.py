@@ -33,6 +33,17 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
+class Written:
+    """A checkpoint that is complete."""
+
+    step: int
+    size: int
+    """Bytes."""
+    seconds: float
+    """That it took, with attempts that failed."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Contents:
     """What a checkpoint holds; nothing in it changes while training goes on."""
 
@@ -58,7 +69,7 @@ class Saver:
     """
 
     def __init__(
-        self, claim: Claim, *, keep_best: int, on_saved: Callable[[Contents], None]
+        self, claim: Claim, *, keep_best: int, on_saved: Callable[[Written], None]
     ) -> None:
         """Write into the folder of a run for as long as the claim to it is good.
 
@@ -102,10 +113,11 @@ class Saver:
         self._thread.shutdown()
 
     def _save(self, contents: Contents, state: Mapping[str, Any]) -> None:
+        started = time.monotonic()
         for pause in (*_PAUSES_S, None):
             try:
                 self._claim.require()
-                self._write(contents, state)
+                size = self._write(contents, state)
                 self._claim.require()
             except ClaimLostError as error:
                 self.failure = str(error)
@@ -116,14 +128,16 @@ class Saver:
                     return
                 time.sleep(pause)
             else:
+                seconds = time.monotonic() - started
+                self._on_saved(Written(step=contents.step, size=size, seconds=seconds))
                 break
-        self._on_saved(contents)
         try:
             prune(self._run, keep_best=self._keep_best, just_saved=contents.step)
         except OSError as error:
             _log.warning("older checkpoints of %s stay: %s", printable(self._run), error)
 
-    def _write(self, contents: Contents, state: Mapping[str, Any]) -> None:
+    def _write(self, contents: Contents, state: Mapping[str, Any]) -> int:
+        """Write a checkpoint; return its bytes."""
         with tempfile.TemporaryDirectory(prefix="isnet-") as folder:
             about = {
                 **contents.about,
@@ -134,6 +148,7 @@ class Saver:
             save_generator(folder, contents.generator, contents.config, about=about)
             save_training_state(folder, state)
             upload(Path(folder), self._run, step=contents.step, psnr=contents.psnr)
+            return sum(path.stat().st_size for path in Path(folder).iterdir())
 
     def _advice(self, step: int, error: Exception) -> str:
         reason = (str(error).splitlines() or [type(error).__name__])[0]

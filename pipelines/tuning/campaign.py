@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import logging
+
 from isnet.checkpoint import CONFIG_FILE, GENERATOR_FILES
+from pipelines import logs
 from pipelines.claim import Claim, ClaimLostError
+from pipelines.logs import say
 from pipelines.storage import exists, join, local_copy, open_filesystem, printable
 from pipelines.tracking.runs import Status, finish_children, finish_run, open_run
 from pipelines.training.checkpoints import delete_all, newest
@@ -16,6 +20,8 @@ from pipelines.tuning.folder import Campaign
 from pipelines.tuning.gathering import report
 from pipelines.tuning.opening import keep_pictures, opened, placed, with_trials
 from pipelines.tuning.running import run_trials
+
+_log = logging.getLogger(__name__)
 
 
 class InterruptedCampaignError(Exception):
@@ -40,6 +46,7 @@ def run_campaign(config: CampaignConfig, definition: Definition) -> bool:
     if campaign.finished and _has_ended(campaign):
         print(f"campaign {campaign.config.name} has finished: {printable(campaign.report)}")
         return _any_finished(campaign)
+    logs.set_up(campaign=str(campaign.config.name))
     campaign, at_once = placed(campaign)
     campaign = campaign.save()
     claim = Claim.take(campaign.location)
@@ -95,10 +102,13 @@ def _status(campaign: Campaign) -> Status:
 def _announce(campaign: Campaign, at_once: int) -> None:
     done = _ended(campaign)
     before = f", {done} of them done before" if done else ""
-    print(
+    say(
+        _log,
         f"campaign {campaign.config.name}: {campaign.total} trials{before}, {at_once} at once, "
         f"in {printable(campaign.location)}",
-        flush=True,
+        total=campaign.total,
+        done=done,
+        at_once=at_once,
     )
 
 
@@ -118,7 +128,7 @@ def _publish(campaign: Campaign) -> None:
             if outcome is not None and outcome.state != "failed":
                 _keep_generator(join(campaign.trials, trial.name))
     report(campaign, tracked=True)
-    print(f"report: {printable(join(campaign.report, 'report.html'))}", flush=True)
+    say(_log, f"report: {printable(join(campaign.report, 'report.html'))}")
 
 
 def _keep_generator(run: str) -> None:

@@ -6,7 +6,9 @@ import logging
 import os
 import signal
 import time
+from collections import Counter
 from collections.abc import Sequence
+from contextlib import closing
 from functools import partial
 from typing import Any
 
@@ -21,6 +23,7 @@ from ray.tune.search.optuna import OptunaSearch
 
 from pipelines.claim import Claim
 from pipelines.cli import one_line
+from pipelines.logs import say
 from pipelines.progress import clock
 from pipelines.seeding import stable_hash
 from pipelines.signals import on_first_signal
@@ -30,10 +33,13 @@ from pipelines.training.link import new_link
 from pipelines.training.runs import recorded_run_id
 from pipelines.tuning.config import VALIDATIONS
 from pipelines.tuning.folder import Campaign, Outcome
+from pipelines.tuning.metrics import CampaignMetrics
 from pipelines.tuning.room import TRIAL_CPUS
 from pipelines.tuning.space import domains
 from pipelines.tuning.trial import PLANNED, STOPPING_S, TrialRunner
 from pipelines.tuning.trials import proposed
+
+_log = logging.getLogger(__name__)
 
 _POLL_S = 0.5
 _REDUCTION = 3
@@ -49,10 +55,11 @@ def run_trials(campaign: Campaign, claim: Claim, at_once: int) -> None:
         at_once: trials that train at the same time.
 
     """
-    notes = _Notes(campaign, claim)
     points = _points(campaign)
     if points is not None and not points:
         return
+    metrics = CampaignMetrics(str(campaign.config.name))
+    notes = _Notes(campaign, claim, metrics)
     filesystem, storage_path = open_filesystem(campaign.location)
     # Ray Tune's own tables and curves: ours are in MLflow and in the report.
     os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
@@ -84,7 +91,8 @@ def run_trials(campaign: Campaign, claim: Claim, at_once: int) -> None:
             verbose=0,
         ),
     )
-    with on_first_signal((signal.SIGTERM, signal.SIGINT), partial(_end_softly, halt, notes)):
+    end_softly = partial(_end_softly, halt, notes)
+    with closing(metrics), on_first_signal((signal.SIGTERM, signal.SIGINT), end_softly):
         tuner.fit()
 
 
@@ -136,7 +144,7 @@ def _end_softly(halt: ActorHandle, notes: _Notes) -> None:
 
     Its own way, on Ctrl-C, kills them after ten seconds.
     """
-    print("ending: each trial under way writes a last checkpoint", flush=True)
+    say(_log, "ending: each trial under way writes a last checkpoint")
     remote: Any = halt
     ray.get(remote.request_stop.remote())
     under_way, until = set(notes.under_way), time.monotonic() + STOPPING_S
@@ -152,12 +160,15 @@ class _Notes(tune.Callback):
     failed, whatever it saw last.
     """
 
-    def __init__(self, campaign: Campaign, claim: Claim) -> None:
-        self._campaign, self._claim = campaign, claim
+    def __init__(self, campaign: Campaign, claim: Claim, metrics: CampaignMetrics) -> None:
+        self._campaign, self._claim, self._metrics = campaign, claim, metrics
         self._curves: dict[str, dict[int, float]] = {}
         self.under_way: set[str] = set()
         """Trials that Ray Tune has started, by its own ids."""
         self._began, self._ended = time.monotonic(), 0
+        outcomes = {trial.name: campaign.outcome(trial.name) for trial in campaign.listed()}
+        self._states = {name: outcome.state for name, outcome in outcomes.items() if outcome}
+        self._tell()
 
     def __getstate__(self) -> dict[str, Any]:
         """Keep out of Ray Tune's files, which would hold the passwords of URIs."""
@@ -168,6 +179,7 @@ class _Notes(tune.Callback):
     ) -> None:
         """Know which trials are under way."""
         self.under_way.add(trial.trial_id)
+        self._tell()
 
     def on_trial_result(
         self,
@@ -181,13 +193,15 @@ class _Notes(tune.Callback):
         name, ended = result["trial"], result.get("ended")
         if ended is None:
             self._curves.setdefault(name, {})[result["step"]] = result["psnr"]
-            print(f"{name}  step {result['step']}  PSNR {result['psnr']:.2f} dB", flush=True)
+            self._metrics.validated(result["psnr"])
+            step, psnr = result["step"], result["psnr"]
+            self._say(name, f"step {step}  PSNR {psnr:.2f} dB", step=step, psnr_db=psnr)
         elif ended == "failed":
             self._note(name, "failed", result["reason"], result["step"])
         elif ended == "interrupted":
-            print(f"{name}  interrupted at step {result['step']}", flush=True)
+            self._say(name, f"interrupted at step {result['step']}", step=result["step"])
         else:
-            self._count(f"{name}  {ended}: PSNR {result['psnr']:.2f} dB")
+            self._count(name, ended, f"PSNR {result['psnr']:.2f} dB")
 
     def on_trial_complete(
         self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **info: Any
@@ -198,6 +212,7 @@ class _Notes(tune.Callback):
         if "trial" in result and result.get("ended") is None:
             reason = f"ASHA ended it at step {result['step']}: others were better there"
             self._note(result["trial"], "stopped", reason, result["step"])
+        self._tell()
 
     def on_trial_error(
         self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **info: Any
@@ -207,6 +222,7 @@ class _Notes(tune.Callback):
         name = trial.config.get(PLANNED) or proposed(trial.config).name
         text = one_line(trial.get_error() or "its process died")
         self._note(name, "failed", printable(text[:600]), 0)
+        self._tell()
 
     def _note(self, name: str, state: Any, reason: str, step: int) -> None:
         if self._claim.is_lost() or self._campaign.outcome(name) is not None:
@@ -218,11 +234,24 @@ class _Notes(tune.Callback):
         )
         if state == "failed" and run_id is not None:
             finish_run(self._campaign.config.tracking.uri, run_id, "FAILED")
-        self._count(f"{name}  {state}: {reason}")
+        self._count(name, state, reason)
 
-    def _count(self, line: str) -> None:
+    def _tell(self) -> None:
+        """Tell Prometheus of the trials' states."""
+        self._metrics.counted(
+            Counter(self._states.values()),
+            running=len(self.under_way),
+            total=self._campaign.total,
+        )
+
+    def _say(self, name: str, message: str, **numbers: Any) -> None:
+        say(_log, f"{name}  {message}", trial=name, **numbers)
+
+    def _count(self, name: str, state: Any, what: str) -> None:
         self._ended += 1
+        self._states[name] = state
         total = self._campaign.total
         done = sum(1 for trial in self._campaign.listed() if self._campaign.outcome(trial.name))
         left = (time.monotonic() - self._began) / self._ended * max(0, total - done)
-        print(f"{line}  ({done} of {total} trials, about {clock(left)} left)", flush=True)
+        rest = f"({done} of {total} trials, about {clock(left)} left)"
+        self._say(name, f"{state}: {what}  {rest}", state=state, done=done, total=total)

@@ -13,6 +13,7 @@ from ray.actor import ActorHandle
 
 from isnet.checkpoint import GENERATOR_FILES, read_about
 from isnet.config import InputError
+from pipelines import logs
 from pipelines.claim import Claim
 from pipelines.cli import one_line, unwrap
 from pipelines.storage import local_copy, printable
@@ -87,6 +88,7 @@ class TrialRunner(tune.Trainable):
         named = {trial.name: trial for trial in campaign.definition.trials}
         self._campaign = campaign
         self._trial = named[config[PLANNED]] if PLANNED in config else proposed(config)
+        logs.set_up(campaign=str(campaign.config.name), trial=self._trial.name)
         self._told = 0
         self._last: dict[str, Any] = {"trial": self._trial.name, "step": 0, "psnr": FAILED_PSNR}
         self._end: dict[str, Any] | None = None

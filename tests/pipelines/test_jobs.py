@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+import yaml
 from mlflow.tracking import MlflowClient
 
 from isnet.checkpoint import load_generator
@@ -77,10 +79,15 @@ def _wait_for_dashboard(head: subprocess.Popen, log: Path) -> None:
             time.sleep(0.5)
 
 
+def _job(
+    environment: dict[str, str], *words: object, runtime_env: object = "cluster/runtime-env.yaml"
+) -> subprocess.CompletedProcess[str]:
+    job = ["ray", "job", "submit", "--working-dir", ".", "--runtime-env", runtime_env]
+    return _run(environment, *job, *words)
+
+
 def _submit(environment: dict[str, str], *options: object) -> subprocess.CompletedProcess[str]:
-    job = ["ray", "job", "submit", "--working-dir", ".", "--runtime-env"]
-    train = ["cluster/runtime-env.yaml", "--", "python", "pipelines/train.py", "smoke"]
-    return _run(environment, *job, *train, *options)
+    return _job(environment, "--", "python", "pipelines/train.py", "smoke", *options)
 
 
 def test_a_relative_output_is_refused_with_the_form_to_use(cluster, prepared, tmp_path):
@@ -101,3 +108,38 @@ def test_a_job_trains_and_records_like_a_local_run(cluster, prepared, tmp_path):
     assert not load_generator(tmp_path / "job" / "model").training
     (version,) = MlflowClient(uri).search_model_versions("name = 'isnet'")
     assert MlflowClient(uri).get_run(version.run_id).info.status == "FINISHED"
+
+
+def test_the_health_of_a_cluster_is_a_job(cluster):
+    result = _job(cluster, "--", "python", "pipelines/health.py", "--window", 11)
+    assert result.returncode == 0, result.stdout[-3000:]
+    assert re.search(r"the cluster at 127\.0\.0\.1:6399, rates over 1\d s", result.stdout)
+    assert re.search(r"127\.0\.0\.1 \(head\) +\d+% .* no GPU", result.stdout)
+
+
+def test_the_health_of_a_cluster_wants_its_token(cluster):
+    stranger = cluster | {"RAY_ADDRESS": "127.0.0.1:6399", "RAY_AUTH_TOKEN": "0" * 64}
+    result = _run(stranger, "python", "pipelines/health.py")
+    assert result.returncode == 2
+    assert "or it wants another token than this command's" in result.stderr
+
+
+def test_a_jobs_log_is_json_where_that_is_asked_for(cluster, prepared, tmp_path):
+    runtime_env = yaml.safe_load((ROOT / "cluster" / "runtime-env.yaml").read_text())
+    runtime_env["env_vars"]["ISNET_LOG_FORMAT"] = "json"
+    (tmp_path / "runtime-env.yaml").write_text(yaml.safe_dump(runtime_env))
+    words = ["smoke", "--data", prepared, "--output", tmp_path, "--name", "told", "--steps", 2,
+             "--tracking.uri", f"sqlite:///{tmp_path}/mlflow.db", "--batch-size", 4,
+             "--generator.channels", 2, "--discriminator.channels", 2, "--loss.extractor", "random",
+             "--log-every", 1]  # fmt: skip
+    result = _job(
+        cluster, "--submission-id", "told", "--", "python", "pipelines/train.py", *words,
+        runtime_env=tmp_path / "runtime-env.yaml",
+    )  # fmt: skip
+    assert result.returncode == 0, result.stdout[-3000:]
+    lines = [line[line.find("{") :] for line in result.stdout.splitlines() if '"ts"' in line]
+    records = [json.loads(line) for line in lines]
+    (step,) = [record for record in records if record.get("step") == 2 and "loss_l1" in record]
+    assert (step["run"], step["rank"], step["submission_id"]) == ("told", 0, "told")
+    (driver,) = [record for record in records if record["message"].startswith("training told")]
+    assert (driver["job_id"], driver["submission_id"]) == (step["job_id"], "told")

@@ -20,6 +20,7 @@ from pipelines.tuning.finding import open_campaign, read_campaign
 from pipelines.tuning.gathering import gather
 from pipelines.tuning.trials import Trial
 from tests.pipelines.campaign_process import children, states
+from tests.pipelines.exporting import exported, wait_for
 
 pytestmark = pytest.mark.ray
 
@@ -61,6 +62,7 @@ def _read(config):
 @pytest.mark.timeout(480)  # a minute on idle cores
 def test_two_trials_are_trained_scored_tracked_and_reported(config, capsys):
     assert run_campaign(config, _definition(config, BLOCKS))
+    _assert_told()
     campaign = _read(config)
     assert states(campaign) == {"blocks-1": "finished", "blocks-2": "finished"}
     _assert_trials_are_runs(campaign)
@@ -74,6 +76,22 @@ def test_two_trials_are_trained_scored_tracked_and_reported(config, capsys):
     assert run_campaign(config, _definition(config, BLOCKS))
     assert "campaign first has finished" in capsys.readouterr().out
     assert len(children(campaign)) == 2
+
+
+def _assert_told():
+    """Prometheus sees how the trials ended, and each as a run."""
+
+    def trials():
+        found = exported("ray_isnet_tune_trials", campaign="first")
+        return {sample.labels["state"]: sample.value for sample in found}
+
+    ended = {"waiting": 0, "running": 0, "finished": 2, "failed": 0, "stopped": 0}
+    wait_for(lambda: trials() == ended, seconds=20)
+    (best,) = exported("ray_isnet_tune_best_psnr_db", campaign="first")
+    assert 0 < best.value < 50
+    for trial in BLOCKS:
+        samples = exported("ray_isnet_train_samples_total", run=f"first {trial.name}", rank="0")
+        assert sum(sample.value for sample in samples) >= 16
 
 
 def _assert_trials_are_runs(campaign):

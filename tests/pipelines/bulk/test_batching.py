@@ -13,6 +13,7 @@ from isnet.inference import InferenceGenerator
 from isnet.progress import Progress, advance
 from isnet.strategies import Region
 from pipelines.bulk.batching import Passes, fill_all
+from pipelines.bulk.metrics import FillerMetrics
 from tests.pipelines.evaluation.checkpoints import small_generator
 
 
@@ -61,8 +62,13 @@ def generator() -> InferenceGenerator:
 
 def passes_of(generator: torch.nn.Module, **changes: int) -> Passes:
     given = {"max_batch": 4, "max_pixels": 2**20} | changes
-    config = ReconstructionConfig(kernel_size=5, threshold=0.01)
-    return Passes(generator=generator, device=torch.device("cpu"), reconstruction=config, **given)
+    return Passes(
+        generator=generator,
+        device=torch.device("cpu"),
+        reconstruction=ReconstructionConfig(kernel_size=5, threshold=0.01),
+        metrics=FillerMetrics("out"),
+        **given,
+    )
 
 
 def pictures(count: int) -> list[Picture]:

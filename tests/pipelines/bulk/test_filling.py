@@ -18,6 +18,7 @@ from pipelines.bulk.batching import Passes
 from pipelines.bulk.collection import open_collection
 from pipelines.bulk.filling import UnitFiller
 from pipelines.bulk.measuring import measure
+from pipelines.bulk.metrics import FillerMetrics
 from pipelines.bulk.pictures import open_picture
 from pipelines.bulk.results import find_parts, read_part
 from pipelines.codec import CodecError
@@ -37,6 +38,7 @@ def opened(photos, configured) -> OpenFiller:
         reconstruction=ReconstructionConfig(kernel_size=5, threshold=0.01),
         max_batch=4,
         max_pixels=2**20,
+        metrics=FillerMetrics("out"),
     )
 
     def open_filler(output: Path) -> UnitFiller:

@@ -35,7 +35,7 @@ def test_the_file_says_what_was_counted(tmp_path):
     with Reporter(str(tmp_path), total=10) as reporter:
         assert (progress_of(tmp_path).state, progress_of(tmp_path).total) == ("measuring", 10)
         reporter.begin(done=4, run_id="abc")
-        reporter.advance(2, 1, failures(1))
+        reporter.advance(2, {"no_mask": 1}, failures(1))
         reporter.end("interrupted")
     progress = progress_of(tmp_path)
     assert (progress.state, progress.run_id) == ("interrupted", "abc")
@@ -46,7 +46,7 @@ def test_the_file_says_what_was_counted(tmp_path):
 def test_the_file_is_written_while_the_job_goes_on(tmp_path):
     with Reporter(str(tmp_path), total=10) as reporter:
         reporter.begin(done=0, run_id=None)
-        reporter.advance(3, 0, [])
+        reporter.advance(3, {}, [])
         until = time.monotonic() + 20
         while progress_of(tmp_path).done != 3:
             assert time.monotonic() < until
@@ -84,7 +84,7 @@ def test_rates_are_of_this_start_alone(tmp_path):
     reporter.begin(done=900, run_id=None)
     assert reporter.progress.images_per_second is None
     time.sleep(0.2)
-    reporter.advance(18, 2, failures(2))
+    reporter.advance(18, {"no_mask": 2}, failures(2))
     progress = reporter.progress
     assert progress.images_per_second is not None
     assert 0 < progress.images_per_second <= 20 / 0.2
@@ -94,7 +94,7 @@ def test_rates_are_of_this_start_alone(tmp_path):
 def test_no_time_is_left_once_all_were_tried(tmp_path):
     reporter = Reporter(str(tmp_path), total=3)
     reporter.begin(done=1, run_id=None)
-    reporter.advance(1, 1, failures(1))
+    reporter.advance(1, {"no_mask": 1}, failures(1))
     assert reporter.progress.seconds_left == 0
 
 
@@ -102,7 +102,7 @@ def test_the_first_failures_are_named(tmp_path):
     reporter = Reporter(str(tmp_path), total=1000)
     reporter.begin(done=0, run_id=None)
     for _ in range(3):
-        reporter.advance(0, 60, failures(60))
+        reporter.advance(0, {"no_mask": 60}, failures(60))
     assert reporter.progress.failed == 180
     assert len(reporter.progress.failures) == LISTED_FAILURES
 
@@ -113,7 +113,7 @@ def test_a_line_says_how_far_the_job_is(tmp_path):
     assert reporter.line() == "inpaint: 512 of 1,200 pictures measured"
     reporter.begin(done=600, run_id=None)
     assert reporter.line() == "inpaint: 50% of 1,200"
-    reporter.advance(297, 3, failures(3))
+    reporter.advance(297, {"no_mask": 3}, failures(3))
     assert reporter.line().startswith("inpaint: 75% of 1,200, 3 failed, ")
     assert reporter.line().endswith(" left")
 
@@ -122,7 +122,7 @@ def test_a_file_that_cannot_be_written_brings_one_warning_and_no_error(tmp_path,
     (tmp_path / "file").write_text("no folder")
     with Reporter(str(tmp_path / "file" / "out"), total=1) as reporter:
         reporter.begin(done=0, run_id=None)
-        reporter.advance(1, 0, [])
+        reporter.advance(1, {}, [])
         reporter.end("finished")
     assert capsys.readouterr().out.count(f"warning: cannot write to {tmp_path}/file/out") == 1
 

@@ -1,12 +1,10 @@
-"""A small untrained model behind the real API, in the test's own event loop; and promtool."""
+"""A small untrained model behind the real API, in the test's own event loop."""
 
 from __future__ import annotations
 
 import shutil
-import subprocess
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
-from typing import Protocol
 
 import httpx
 import pytest
@@ -19,11 +17,10 @@ from isnet.inference import InferenceGenerator
 from isnet.inpainter import Inpainter
 from pipelines.serving.metrics import IngressMetrics
 from pipelines.serving.model import InpaintingModel
-from tests.conftest import BROWSERS, ROOT
+from tests.conftest import BROWSERS
 from tests.pipelines.evaluation.checkpoints import write_checkpoint
 from tests.pipelines.serving.in_process import api_of, client_of, load_model
 
-ALERTS = ROOT / "cluster" / "prometheus" / "serve-alerts.yaml"
 URLS = ("/v1/inpaint", "/v1/inpaint/stream")
 CHROMIUM = (
     "--no-sandbox", "--disable-gpu", "--disable-background-networking",
@@ -105,24 +102,3 @@ async def client(build: Callable[..., FastAPI]) -> AsyncIterator[httpx.AsyncClie
 def url(request: pytest.FixtureRequest) -> str:
     """Both ways of asking refuse alike."""
     return str(request.param)
-
-
-class Promtool(Protocol):
-    """Prometheus's own checks."""
-
-    def __call__(self, *arguments: str | Path, text: str = "", lint: bool = False) -> str:
-        """Run it on a text; return what it prints. With `lint`, style may be found wanting."""
-
-
-@pytest.fixture
-def promtool() -> Promtool:
-    if not shutil.which("promtool"):
-        pytest.skip("no promtool (it comes with Prometheus) on the PATH")
-
-    def run(*arguments: str | Path, text: str = "", lint: bool = False) -> str:
-        command = ["promtool", *map(str, arguments)]
-        ended = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
-        assert ended.returncode in ((0, 3) if lint else (0,)), ended.stdout + ended.stderr
-        return ended.stdout + ended.stderr
-
-    return run

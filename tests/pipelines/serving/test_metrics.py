@@ -8,9 +8,8 @@ import urllib.request
 
 import pytest
 
-from pipelines.serving import metrics
-from pipelines.serving.metrics import METRICS, IngressMetrics, LastingGauge, ModelMetrics
-from tests.pipelines.serving.conftest import Promtool
+from pipelines.serving.metrics import METRICS, IngressMetrics, ModelMetrics
+from tests.promtool import Promtool
 
 RAYS_OWN_LINT = "label names should be written in 'snake_case' not 'camelCase'"
 """Of NodeAddress, SessionName and WorkerId, which Ray adds."""
@@ -100,18 +99,3 @@ def test_names_follow_prometheus() -> None:
     assert len(set(names)) == len(names)
     assert {type(one).__name__ for one in METRICS if one.name.endswith("_total")} == {"Counted"}
     assert all(metric.description.endswith(".") for metric in METRICS)
-
-
-def test_gauges_repeat_what_they_said_last(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Said(list[float]):
-        set = list.append
-
-    monkeypatch.setattr(metrics, "REFRESH_SECONDS", 0.001)
-    said = Said()
-    gauge = LastingGauge(said)
-    gauge.set(3)
-    deadline = time.monotonic() + 10
-    while said.count(3) < 3 and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert said.count(3) >= 3
-    assert set(said[said.index(3) :]) == {3}

@@ -160,7 +160,7 @@ def test_the_saver_writes_the_state_as_it_was_handed_over(run, monkeypatch):
 
     def wait_and_write(*arguments):
         go_on.wait(30)
-        write(*arguments)
+        return write(*arguments)
 
     monkeypatch.setattr(Saver, "_write", wait_and_write)
     with Saver(Claim.take(run), keep_best=1, on_saved=lambda _: None) as saver:
@@ -202,8 +202,9 @@ def test_metrics_of_a_checkpoint_that_was_taken_over_stay_back(run, monkeypatch)
     write = Saver._write
 
     def write_and_lose(*arguments):
-        write(*arguments)
+        size = write(*arguments)
         Claim.take(run)
+        return size
 
     monkeypatch.setattr(Saver, "_write", write_and_lose)
     with Saver(claim, keep_best=1, on_saved=pytest.fail) as saver:

@@ -11,6 +11,7 @@ from torch import nn
 from pipelines.evaluation.scores import Summary
 from pipelines.training import observer
 from pipelines.training.config import smoke
+from pipelines.training.metrics import RunMetrics
 
 SUMMARY = Summary(
     psnr=20.0,
@@ -50,7 +51,7 @@ def test_only_what_was_measured_is_a_metric(monkeypatch, lpips, logged):
     monkeypatch.setattr(observer, "Validation", _Validation)
     monkeypatch.setattr(_Validation, "summary", replace(SUMMARY, lpips=lpips))
     tracker = _Tracker()
-    observer.Observer(smoke(), tracker).validate(1, nn.Identity())
+    observer.Observer(smoke(), tracker, RunMetrics("run")).validate(1, nn.Identity())
     assert tracker.logged["validation/progressive/relative_mae"] == 0.02
     assert ("validation/progressive/lpips" in tracker.logged) is logged
     assert None not in tracker.logged.values()

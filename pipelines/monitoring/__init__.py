@@ -1,0 +1,1 @@
+"""Reading what runs export, and saying how they are: the parts of pipelines/health.py."""

@@ -1,0 +1,123 @@
+"""What stands out is named, with what helps, and nothing else is."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import yaml
+
+from pipelines.monitoring.findings import findings
+from pipelines.monitoring.showing import as_json, as_text
+from tests.conftest import ROOT
+from tests.pipelines.monitoring.exported import (
+    APP,
+    AT,
+    GIB,
+    HEAD,
+    JOB,
+    ON_HEAD,
+    ON_WORKER,
+    RUN,
+    WORKER,
+    Changes,
+    state,
+)
+
+NO_WORKER: Changes = {
+    f'ray_isnet_train_last_step_timestamp_seconds{{{RUN},rank="{rank}"}}': None for rank in (0, 1)
+}
+TROUBLES: list[tuple[Changes, str]] = [
+    (NO_WORKER, "IsnetTrainingStuck"),
+    (
+        {f'ray_isnet_train_last_step_timestamp_seconds{{{RUN},rank="1"}}': AT - 700},
+        "IsnetTrainingStuck",
+    ),
+    (
+        {f'ray_isnet_train_seconds_total{{{RUN},rank="1",part="data"}}': (10, 23)},
+        "IsnetTrainingStarved",
+    ),
+    ({f"ray_isnet_train_rollbacks_total{{{RUN}}}": 1}, "IsnetTrainingRollbacks"),
+    (
+        {f'ray_isnet_train_undecodable_rows_total{{{RUN},rank="0"}}': 30},
+        "IsnetTrainingUndecodable",
+    ),
+    ({'ray_isnet_tune_trials{campaign="search",state="failed"}': 4}, "IsnetTrialsFailing"),
+    ({'ray_isnet_tune_trials{campaign="search",state="running"}': 0}, "IsnetCampaignStuck"),
+    ({f'ray_isnet_bulk_pictures_total{{{JOB},outcome="no_mask"}}': (0, 90)}, "IsnetBulkFailing"),
+    ({f'ray_isnet_bulk_seconds_total{{{JOB},part="read"}}': (5, 25)}, "IsnetBulkStarved"),
+    (
+        {f'ray_isnet_requests_total{{{APP},code="503",route="/v1/inpaint"}}': (0, 12)},
+        "IsnetErrors",
+    ),
+    (
+        {
+            f'ray_isnet_request_seconds_bucket{{{APP},route="/v1/inpaint",le="2.0"}}': (50, 70),
+            f'ray_isnet_request_seconds_bucket{{{APP},route="/v1/inpaint",le="60.0"}}': (50, 90),
+        },
+        "IsnetSlow",
+    ),
+    (
+        {
+            f'ray_serve_deployment_replica_healthy{{{APP},deployment="Model",replica="{name}"}}': 0
+            for name in "ab"
+        },
+        "IsnetNoReplica",
+    ),
+    ({f"ray_node_mem_used{{{HEAD}}}": 15 * GIB}, "IsnetHeadMemory"),
+    ({f"ray_node_mem_used{{{WORKER}}}": 63 * GIB}, "IsnetNodeMemory"),
+    ({f"ray_object_store_available_memory{{{ON_WORKER}}}": 0.5 * GIB}, "IsnetObjectStoreFull"),
+    ({f'ray_object_store_memory{{{ON_WORKER},Location="SPILLED"}}': GIB}, "IsnetSpilling"),
+    ({'ray_node_gpus_utilization{ip="10.0.0.2",GpuIndex="0"}': 2}, "IsnetGpuIdle"),
+    (
+        {f'ray_scheduler_unscheduleable_tasks{{{ON_HEAD},Reason="Infeasible"}}': 2},
+        "IsnetWaitingForRoom",
+    ),
+    ({'ray_gcs_placement_group_count{State="Pending"}': 1}, "IsnetWaitingForRoom"),
+]
+
+
+def test_a_cluster_that_is_well_is_called_so() -> None:
+    assert findings(state()) == []
+    assert as_text(state(), []).endswith("well: nothing stands out")
+
+
+@pytest.mark.parametrize(("changes", "alert"), TROUBLES)
+def test_each_trouble_is_named_and_alone(changes: Changes, alert: str) -> None:
+    assert [finding.alert for finding in findings(state(changes))] == [alert]
+
+
+def test_a_lost_node_comes_first() -> None:
+    nodes = {"10.0.0.1:8080": True, "10.0.0.3": False}
+    found = findings(state({f"ray_isnet_train_rollbacks_total{{{RUN}}}": 1}, nodes))
+    assert [one.alert for one in found] == ["IsnetNodeLost", "IsnetTrainingRollbacks"]
+    assert found[0].subject == "node 10.0.0.3"
+
+
+def test_every_finding_has_an_alert_of_its_name() -> None:
+    files = (ROOT / "cluster" / "prometheus").glob("*-alerts.yaml")
+    groups = [group for file in files for group in yaml.safe_load(file.read_text())["groups"]]
+    alerts = {rule["alert"] for group in groups for rule in group["rules"]}
+    assert {alert for _, alert in TROUBLES} | {"IsnetNodeLost"} <= alerts
+
+
+def test_the_tables_show_all_there_is() -> None:
+    text = as_text(state(), [])
+    for words in (
+        "10.0.0.1 (head)  12%  4.0 of 16.0 GiB   0.0 of 4.0 GiB   0        no GPU",
+        "95%     20.0 of 80.0 GiB",
+        "first  2      1200 of 5000  8.0        16%        0:02 ago   21.50 dB",
+        "search    3        2        5         1       0        22.25 dB",
+        "s3://bucket/filled  290     10      700   5           5%         90%",
+        "isnet     Model 2   2.00        5%      1.9 s  3          1",
+    ):
+        assert words in text, text
+
+
+def test_json_holds_the_same_without_what_json_has_not() -> None:
+    told = state({f'ray_isnet_train_held_out_psnr_db{{{RUN},method="progressive"}}': float("nan")})
+    content = json.loads(as_json(told, findings(told)), parse_constant=pytest.fail)
+    assert content["runs"][0]["stall"] == pytest.approx(0.16)
+    assert content["runs"][0]["held_out_psnr_db"] is None
+    assert content["nodes"][1]["gpus"][0]["utilisation"] == 0.95
+    assert content["findings"] == []
