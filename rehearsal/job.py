@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from rehearsal.host import wait_until
 
@@ -35,6 +37,11 @@ class Job:
     def output(self) -> str:
         """Everything that it printed so far."""
         return self._log.read_text(encoding="utf-8", errors="replace")
+
+    def records(self) -> list[dict[str, Any]]:
+        """Read its log lines so far, wherever Ray has put something before them."""
+        found = re.findall(r'\{"ts":.*\}$', self.output, re.MULTILINE)
+        return [json.loads(line) for line in found]
 
     def wait_for(self, pattern: str, *, seconds: float = 240) -> re.Match[str]:
         """Wait until it has printed something; return the last match.

@@ -9,8 +9,11 @@ set -euo pipefail
 
 # make NAME HOW: a Secret from the standard input, which no list of processes shows.
 make() {
-    kubectl --namespace isnet get secret "$1" >/dev/null 2>&1 ||
+    if kubectl --namespace isnet get secret "$1" > /dev/null 2>&1; then
+        cat > /dev/null # or who writes there would be ended, and this script with it
+    else
         kubectl --namespace isnet create secret generic "$1" "$2=/dev/stdin"
+    fi
 }
 
 random() {

@@ -28,6 +28,9 @@ def play(stage: Stage) -> Told:
     network.heal("worker-2")
     cluster.await_workers(2)
     job.finish()
+    steps = [record for record in job.records() if "samples_per_second" in record]
+    says = {(record["run"], record["rank"], record["submission_id"]) for record in steps}
+    expect(says == {("cut", 0, "train")}, f"progress lines are of (run, rank, job) {says}")
     states = runs_named("cut")
     expect(states == [("FINISHED", STEPS)], f"MLflow has the runs {states}")
     return Told(

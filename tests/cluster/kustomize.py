@@ -17,8 +17,8 @@ KUBERNETES = ROOT / "cluster" / "kubernetes"
 
 OVERLAYS = ["overlays/gpu", "overlays/small"]
 JOBS = ["jobs/evaluate", "jobs/inpaint", "jobs/train", "jobs/tune"]
-MONITORING = ["monitoring"] if (ROOT / "cluster/prometheus/kubernetes.yaml").exists() else []
-APPLIED = ["base", *OVERLAYS, *JOBS, *MONITORING]
+MONITORING = "monitoring"
+APPLIED = ["base", *OVERLAYS, *JOBS, MONITORING]
 """Folders of cluster/kubernetes that can be applied."""
 
 Object = Mapping[str, Any]
@@ -41,7 +41,7 @@ def _render(folder: str) -> Sequence[Object]:
 
 def everything(overlay: str) -> Sequence[Object]:
     """All that runs beside each other: an overlay, all jobs, Prometheus and Grafana."""
-    return [item for folder in (overlay, *JOBS, *MONITORING) for item in render(folder)]
+    return [item for folder in (overlay, *JOBS, MONITORING) for item in render(folder)]
 
 
 def title(item: Object) -> str:

@@ -17,10 +17,11 @@ import psutil
 import pytest
 from mlflow import MlflowClient
 
+from rehearsal.machine import WEED
+from rehearsal.object_store import BUCKET
 from tests.cluster import postgres
 from tests.cluster.compose import compose
 from tests.cluster.dockerfile import IMAGE, ROOT
-from tests.object_store import BUCKET, WEED
 from tests.object_store import serve as serve_objects
 
 SETTINGS = {"ISNET_SECRETS": "/secrets", "ISNET_STORAGE": f"s3://{BUCKET}"}

@@ -57,7 +57,7 @@ def test_both_ask_for_the_token_and_keep_their_state_in_redis(overlay: str):
 def test_heads_start_as_everywhere_but_for_the_dashboard_that_the_operator_reaches(overlay: str):
     script = (ROOT / "cluster" / "start" / "head.sh").read_text()
     options = dict(re.findall(r"--([\w-]+) ([\w.]+)", script))
-    here = {"num-cpus": "0", "dashboard-host": "0.0.0.0"}
+    here = {"num-cpus": "0", "num-gpus": "0", "dashboard-host": "0.0.0.0"}
     by_default = {"port": "6379", "dashboard-port": "8265", "metrics-export-port": "8080"}
     assert {**options, **here} == {**by_default, **here}
     for spec in clusters(overlay).values():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import yaml
 
-from tests.cluster.kustomize import MONITORING, ROOT, find, render
+from tests.cluster.kustomize import ROOT, find, render
 from tests.cluster.pods import pods_of
 
 FILES = {"prometheus": ["kubernetes.yaml", "*-alerts.yaml"], "grafana": ["*.json"]}
@@ -23,7 +23,6 @@ def test_every_file_is_listed(folder: str):
     assert set(there) <= set(listed)
 
 
-@pytest.mark.skipif(not MONITORING, reason="no cluster/prometheus/kubernetes.yaml")
 def test_prometheus_starts_with_the_file_for_kubernetes():
     objects = render("monitoring")
     (pod,) = (pod for pod in pods_of(objects) if pod.name == "StatefulSet/prometheus")
@@ -36,7 +35,6 @@ def test_prometheus_starts_with_the_file_for_kubernetes():
     assert name in find(objects, "ConfigMap", given)["data"]
 
 
-@pytest.mark.skipif(not MONITORING, reason="no cluster/prometheus/kubernetes.yaml")
 def test_grafana_asks_the_prometheus_that_is_there():
     objects = render("monitoring")
     (pod,) = (pod for pod in pods_of(objects) if pod.name == "Deployment/grafana")

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from tests.cluster.kustomize import MONITORING, OVERLAYS, Object, everything, render, title
+from tests.cluster.kustomize import OVERLAYS, Object, everything, render, title
 from tests.cluster.pods import Pod, pods_of
 from tests.cluster.reachability import End, reaches, selects
 
@@ -38,7 +38,7 @@ ENDPOINT = {
     "RayService/endpoint redis-cleanup",
 }
 SUBMITTERS = {f"RayJob/{name} submitter" for name in ("evaluate", "inpaint", "train", "tune")}
-PROMETHEUS = {"prometheus", *(["StatefulSet/prometheus"] if MONITORING else [])}
+PROMETHEUS = {"prometheus", "StatefulSet/prometheus"}
 HEADS = {name for name in JOBS | ENDPOINT if "head" in name or "cleanup" in name}
 
 INSIDE_RAY = (6379, 10001, 52365, 22)
@@ -75,7 +75,7 @@ TABLE: Mapping[str, Mapping[int, set[str]]] = {
     "StatefulSet/postgres": {5432: {"Deployment/mlflow"}, 22: set()},
     "StatefulSet/redis": {6379: HEADS, 22: set()},
     **{name: {22: set(), 8080: set(), 8265: set()} for name in SUBMITTERS},
-    **(MONITORED if MONITORING else {}),
+    **MONITORED,
 }
 """Of every pod: who may reach a port. A row that is missing here fails the test."""
 

@@ -13,7 +13,6 @@ import pytest
 
 from tests.cluster.kustomize import (
     KUBERNETES,
-    MONITORING,
     OVERLAYS,
     ROOT,
     everything,
@@ -146,4 +145,4 @@ def test_every_key_that_a_pod_asks_for_is_there(overlay: str, secrets: Secrets):
     for name, key in asked:
         assert key is None or key in keys[name], (name, key)
     unused = {f"Secret/{name}" for name in secrets} - {name for name, _ in asked}
-    assert unused <= ({"Secret/grafana"} if not MONITORING else set())
+    assert not unused

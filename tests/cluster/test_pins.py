@@ -57,7 +57,7 @@ def test_other_peoples_images_are_pinned_once():
     texts = [path.read_text() for path in cluster_files() if path.suffix == ".yaml"]
     images = {name for text in texts for name in re.findall(r"^\s*-? *image: +(\S+)", text, re.M)}
     others = {name for name in images if "isnet-on-ray" not in name}
-    assert [name for name in others if not re.fullmatch(r"[\w./-]+:\d+\.\d+[\w.-]*", name)] == []
+    assert [name for name in others if not re.fullmatch(r"[\w./-]+:v?\d+\.\d+[\w.-]*", name)] == []
     assert len({name.partition(":")[0] for name in others}) == len(others)
 
 
