@@ -9,7 +9,7 @@ from rehearsal.outcome import Told, expect
 from rehearsal.runs import runs_named
 from rehearsal.stage import Stage
 
-STEPS = 300
+STEPS = 120
 
 
 def play(stage: Stage) -> Told:
