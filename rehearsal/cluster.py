@@ -173,6 +173,11 @@ class Cluster:
         """Submit a command as the README does; its output streams into a file."""
         return Job(name, self.jobs, self.at_desk(*self._submitting(name), *words), self.desk())
 
+    def stop(self, name: str) -> None:
+        """Stop a job in order, and wait until it has ended."""
+        command = self.at_desk("ray", "job", "stop", name)
+        subprocess.run(command, env=self.desk(), capture_output=True, check=True)
+
     def _submitting(self, name: str) -> list[object]:
         carried = ["--working-dir", ROOT, "--runtime-env", ROOT / "cluster" / "runtime-env.yaml"]
         return ["ray", "job", "submit", "--submission-id", name, *carried, "--"]

@@ -10,7 +10,11 @@ from pathlib import Path
 from rehearsal import network
 
 _INSIDE = "ISNET_REHEARSAL_DESK"
-_SCRIPT = f'mount --bind "$1" /etc/hosts && shift && export {_INSIDE}=$$ && exec "$@"'
+_SCRIPT = f"""
+mount --bind "$1" /etc/hosts && shift && export {_INSIDE}=$$
+export MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR=false
+exec "$@"
+"""
 
 
 def sit_down(arguments: Sequence[object], folder: Path) -> None:

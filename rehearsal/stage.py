@@ -11,6 +11,8 @@ from rehearsal.object_store import BUCKET
 from rehearsal.tracking import URI
 
 PHOTOS = 6
+CHECKPOINT_EVERY = 10
+"""Steps between checkpoints of training."""
 SMALL = {
     "--batch-size": 6,
     "--threads-per-worker": 1,
@@ -68,7 +70,7 @@ class Stage:
         """Write the command that trains a narrow network on `data`; its run has that name."""
         given = SMALL | {"--generator.channels": 2, "--discriminator.channels": 2}
         given |= {"--loss.preset": "eq4", "--data": self.data, "--output": uri("runs")}
-        given |= {"--name": name, "--steps": steps, "--checkpoint-every": 10}
+        given |= {"--name": name, "--steps": steps, "--checkpoint-every": CHECKPOINT_EVERY}
         given |= {"--validate-every": steps // 2, "--validation-images": 4}
         given |= {"--tracking.uri": URI, **options}
         return [*self.script("train"), "smoke", *words(given)]

@@ -58,6 +58,15 @@ def test_training_goes_on_from_the_last_checkpoint_when_a_host_is_cut_off(played
     assert [state for state, _ in told["runs"]] == ["FINISHED"]
 
 
+def test_the_same_command_goes_on_when_the_head_loses_power(played):
+    told = facts(played, "head")
+    assert 0 < told["resumed"] < told["last"]
+
+
+def test_what_was_tracked_comes_back_from_a_backup(played):
+    assert facts(played, "restore")["series"] > 20
+
+
 def test_every_trial_is_trained_once_when_a_host_loses_power(played):
     told = facts(played, "tune")
     assert told["hosts"] == ["worker-1", "worker-2"]
