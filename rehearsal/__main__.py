@@ -52,7 +52,7 @@ def main(argv: Sequence[str]) -> int:
     with Cluster(folder / "cluster") as cluster:
         stage = Stage(cluster)
         for name in config.scenes:
-            print(f"{name}: playing; its output is in {cluster.jobs}", flush=True)
+            print(f"{name}: playing; its output is in {cluster.logs}", flush=True)
             outcomes.append(_play(name, stage))
             report.write(outcomes, folder)
     print(f"\n{report.summary(outcomes)}\nlogs of the hosts: {folder}")
@@ -63,10 +63,11 @@ def _play(name: str, stage: Stage) -> Outcome:
     """Play one scene; what goes wrong in it must not keep the next from the stage."""
     started = time.monotonic()
     try:
-        stage.cluster.await_workers(2)  # also those that an earlier scene took away
+        stage.cluster.await_workers()  # also those that an earlier scene took away
         told = asdict(SCENES[name](stage))
     except Exception as error:  # noqa: BLE001
         told = {"error": f"{type(error).__name__}: {error}"}
+        stage.cluster.recover()
     outcome = Outcome(scene=name, seconds=time.monotonic() - started, **told)
     print(f"{name}: {'FAILED' if outcome.error else 'went well'}", flush=True)
     return outcome

@@ -6,36 +6,21 @@ import json
 import os
 import secrets
 import subprocess
-import sys
 import time
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from rehearsal import network
+from rehearsal import dashboard, network
 from rehearsal.host import Host, wait_until
 from rehearsal.job import Job
 from rehearsal.machine import ROOT, image_environment
 from rehearsal.object_store import ObjectStore
 from rehearsal.tracking import Tracking
 
+WORKERS = ("worker-1", "worker-2")
 CPUS = 3
 """Logical CPUs of a worker. They are how Ray deals work out, not how many cores there are."""
-
-DASHBOARD = "http://127.0.0.1:8265"
-"""On the head's loopback; from elsewhere through a tunnel."""
-
-_FETCH = """
-import sys, urllib.error, urllib.request
-request = urllib.request.Request(sys.argv[1], headers=dict(x.split(": ", 1) for x in sys.argv[2:]))
-try:
-    with urllib.request.urlopen(request, timeout=10) as answer:
-        print(answer.status, answer.read().decode(), end="")
-except urllib.error.HTTPError as error:
-    print(error.code, error.read().decode(), end="")
-except OSError as error:
-    print(0, error, end="")
-"""
 
 
 class Cluster:
@@ -68,11 +53,12 @@ class Cluster:
         self.hosts = {name: Host(name, folder, environment) for name in network.ADDRESSES}
         self.head = self.hosts["head"]
         self.tracking = Tracking(self.hosts["mlflow"])
-        self.jobs = folder / "jobs"
-        self.jobs.mkdir(parents=True)
+        self.logs = folder / "jobs"
+        self.logs.mkdir(parents=True)
+        self._jobs: list[Job] = []
 
     def __enter__(self) -> Self:
-        """Start every host but the third worker, and wait until they answer."""
+        """Start every host but the one for guests, and wait until they answer."""
         network.build_switch()
         started = time.monotonic()
         try:
@@ -99,9 +85,9 @@ class Cluster:
         self.store.await_bucket(server, storage.log)
         self.tracking.start()
         self.start_head()
-        for name in ("worker-1", "worker-2"):
+        for name in WORKERS:
             self.add(name)
-        self.await_workers(2)
+        self.await_workers()
         self.tracking.await_up()
 
     def _end(self) -> None:
@@ -117,9 +103,8 @@ class Cluster:
         wait_until("answer of the head", lambda: self.ask("/api/version")[0] == 200)
 
     def add(self, name: str) -> None:
-        """Boot a worker and have it join."""
+        """Boot a worker and have it join, again and again as long as the host lives."""
         self.hosts[name].boot()
-        """Have Ray run on a worker, again and again as long as the host lives."""
         keep, worker = (ROOT / "cluster" / "start" / f"{kind}.sh" for kind in ("keep", "worker"))
         options = ["--block", "--num-cpus", CPUS, *self._node_options(name)]
         self.hosts[name].start(keep, worker, *options)
@@ -137,13 +122,12 @@ class Cluster:
             node["raylet"] for node in json.loads(body)["data"]["summary"]
         ]
         alive = {node.get("nodeManagerAddress") for node in nodes if node.get("state") == "ALIVE"}
-        return sorted(names[address] for address in alive if address in names)
+        found = {names[address] for address in alive if address in names}
+        return sorted(found - {self.head.name})
 
-    def await_workers(self, count: int) -> None:
-        """Wait until the head knows as many workers, no more and no fewer."""
-        wait_until(
-            f"{count} workers", lambda: len([n for n in self.workers() if n != "head"]) == count
-        )
+    def await_workers(self) -> None:
+        """Wait until the head knows both workers, and no other."""
+        wait_until("both workers", lambda: self.workers() == list(WORKERS))
 
     def hosts_of(self, word: str) -> list[str]:
         """Names of the hosts that have a process whose command line holds a word."""
@@ -151,48 +135,53 @@ class Cluster:
 
     def await_on_both(self, word: str) -> None:
         """Wait until both workers have such a process."""
-        both = ["worker-1", "worker-2"]
-        wait_until(f"{word} on both workers", lambda: self.hosts_of(word) == both)
+        wait_until(f"{word} on both workers", lambda: self.hosts_of(word) == list(WORKERS))
 
-    def ask(self, path: str, *, token: str | None = None) -> tuple[int, str]:
-        """GET from the dashboard, through the head's network; 0 when nobody answers there.
+    def ask(self, path: str) -> tuple[int, str]:
+        """GET from the dashboard with the cluster's token; return status and body."""
+        return dashboard.ask(self.head, path, token=self.token)
+
+    def submit(self, name: str, *words: object, folder: Path | None = None) -> Job:
+        """Submit a command as the README does; its output streams into a file.
 
         Args:
-            path: below the dashboard's address.
-            token: another than the cluster's; an empty one sends none.
+            name: its submission id.
+            words: of the command.
+            folder: a working directory in place of the project's.
 
         """
-        header = f"Authorization: Bearer {self.token if token is None else token}"
-        headers = [header] if token != "" else []
-        command = [sys.executable, "-c", _FETCH, f"{DASHBOARD}{path}", *headers]
-        done = subprocess.run(self.head.over(*command), capture_output=True, text=True, check=True)
-        status, _, body = done.stdout.partition(" ")
-        return int(status), body
-
-    def submit(self, name: str, *words: object) -> Job:
-        """Submit a command as the README does; its output streams into a file."""
-        return Job(name, self.jobs, self.at_desk(*self._submitting(name), *words), self.desk())
+        runtime = ["--runtime-env", ROOT / "cluster" / "runtime-env.yaml"]
+        carried = ["--working-dir", folder] if folder else ["--working-dir", ROOT, *runtime]
+        command = ["ray", "job", "submit", "--submission-id", name, *carried, "--", *words]
+        job = Job(name, self.logs, self.head.over(*command), self.desk())
+        self._jobs.append(job)
+        return job
 
     def stop(self, name: str) -> None:
         """Stop a job in order, and wait until it has ended."""
-        command = self.at_desk("ray", "job", "stop", name)
-        subprocess.run(command, env=self.desk(), capture_output=True, check=True)
+        command = self.head.over("ray", "job", "stop", name)
+        subprocess.run(command, env=self.desk(), capture_output=True, check=True, timeout=180)
 
-    def _submitting(self, name: str) -> list[object]:
-        carried = ["--working-dir", ROOT, "--runtime-env", ROOT / "cluster" / "runtime-env.yaml"]
-        return ["ray", "job", "submit", "--submission-id", name, *carried, "--"]
-
-    def at_desk(self, *words: object) -> list[str]:
-        """Put a command of a user's own machine into the tunnel to the head."""
-        return self.head.over(*words)
+    def recover(self) -> None:
+        """After a scene that failed: start what was taken away, stop what still runs."""
+        if not self.head.is_up:
+            self.start_head()
+        for name in WORKERS:
+            if self.hosts[name].is_up:
+                network.heal(name)
+            else:
+                self.add(name)
+        for job in self._jobs:
+            if job.is_running:
+                self.stop(job.name)
 
     def desk(self) -> dict[str, str]:
         """Environment of a user who may use the cluster."""
         ours = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
         return ours | {
             "PATH": self.head.environment["PATH"],
-            "RAY_ADDRESS": DASHBOARD,
-            "RAY_DASHBOARD_ADDRESS": DASHBOARD,
+            "RAY_ADDRESS": dashboard.DASHBOARD,
+            "RAY_DASHBOARD_ADDRESS": dashboard.DASHBOARD,
             "RAY_AUTH_MODE": "token",
             "RAY_AUTH_TOKEN": self.token,
         }

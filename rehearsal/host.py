@@ -24,7 +24,7 @@ mount --make-rprivate /
 mount -t proc proc /proc
 hostname {name}
 mount --bind {folder}/hosts /etc/hosts
-mkdir -p /tmp/ray
+[ -d /tmp/ray ] || mkdir -m 1777 /tmp/ray
 mount -t tmpfs tmpfs /dev/shm
 mount -t tmpfs tmpfs /tmp/ray
 mount -t tmpfs tmpfs {folder}/image
@@ -73,7 +73,7 @@ class Host:
             name=self.name,
             folder=shlex.quote(str(self.folder)),
             root=shlex.quote(str(ROOT)),
-            parts=shlex.join(_IN_THE_IMAGE),
+            parts=shlex.join(part for part in _IN_THE_IMAGE if (ROOT / part).exists()),
         )
         spaces = ["--net", "--uts", "--ipc", "--mount", "--pid", "--fork", "--kill-child"]
         boots = self._boots = subprocess.Popen(
@@ -105,7 +105,7 @@ class Host:
         inside = ["nsenter", "--target", str(self._first), "--net", "--uts", "--ipc", "--mount"]
         with self.log.open("ab") as log:
             return subprocess.Popen(
-                [*inside, "--pid", "--wd=" + str(ROOT), *map(str, words)],
+                [*inside, "--pid", "--wdns=" + str(ROOT), *map(str, words)],
                 env=self.environment | environment,
                 stdout=log,
                 stderr=log,

@@ -34,6 +34,11 @@ class Job:
             )
 
     @property
+    def is_running(self) -> bool:
+        """Whether it is still followed."""
+        return self._process.poll() is None
+
+    @property
     def output(self) -> str:
         """Everything that it printed so far."""
         return self._log.read_text(encoding="utf-8", errors="replace")

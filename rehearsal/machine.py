@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -22,6 +23,8 @@ _PROGRAMS = {
 }
 """Programs, and Debian's packages that bring them."""
 
+_ATTEMPT = ["unshare", "--net", "--mount", "--pid", "--uts", "--ipc", "--fork", "true"]
+
 
 def missing() -> list[str]:
     """Say what keeps this machine from a rehearsal; nothing means it can be held."""
@@ -34,6 +37,8 @@ def missing() -> list[str]:
     ]
     if os.geteuid() != 0:
         wanted.append("root, who alone can make hosts with addresses of their own")
+    elif not wanted and subprocess.run(_ATTEMPT, capture_output=True, check=False).returncode:
+        wanted.append("the right to make namespaces (in a container: --privileged)")
     if not WEED.exists():
         wanted.append(f"the S3 server {WEED} (make setup installs it)")
     return wanted

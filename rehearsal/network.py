@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from collections.abc import Sequence
 
@@ -16,7 +15,7 @@ ADDRESSES = {
     "storage": f"{_PREFIX}.3",
     "worker-1": f"{_PREFIX}.11",
     "worker-2": f"{_PREFIX}.12",
-    "worker-3": f"{_PREFIX}.13",
+    "guest": f"{_PREFIX}.13",
 }
 """Every host there may be. Names lead to these addresses on each of them, and at the desk."""
 
@@ -40,6 +39,8 @@ def build_switch() -> None:
 def connect(name: str, pid: int) -> None:
     """Lay a cable from the switch to the network of a process, and bring that one up."""
     ours, inside = f"to-{name}", ("nsenter", "--target", str(pid), "--net")
+    # A host that lost its power may have left one, for as long as anything is in its network.
+    subprocess.run(["ip", "link", "delete", ours], capture_output=True, check=False)
     _ip("link", "add", ours, "type", "veth", "peer", "name", "eth0", "netns", str(pid))
     _ip("link", "set", ours, "master", _BRIDGE, "up")
     for words in (
@@ -61,8 +62,6 @@ def heal(name: str) -> None:
 
 
 def _ip(*words: str, prefix: Sequence[str] = ()) -> None:
-    done = subprocess.run(
-        [*prefix, "ip", *words], env=os.environ, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([*prefix, "ip", *words], capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"ip {' '.join(words)}: {done.stderr.strip()}")

@@ -77,6 +77,7 @@ class ObjectStore:
         """
         credentials = [{"accessKey": self.key, "secretKey": self.secret}]
         identity = {"name": "isnet", "credentials": credentials, "actions": ["Admin"]}
+        (folder / "s3.json").touch(0o600)
         (folder / "s3.json").write_text(json.dumps({"identities": [identity]}))
         (folder / "data").mkdir()
         address, _, port = self.endpoint.rpartition(":")

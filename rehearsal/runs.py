@@ -5,6 +5,9 @@ from __future__ import annotations
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
+from pipelines.training.checkpoints import newest
+from rehearsal.host import wait_until
+from rehearsal.object_store import ObjectStore
 from rehearsal.tracking import URI
 
 _EVERY_STEP = "train/samples_per_second"
@@ -15,6 +18,17 @@ def search(condition: str = "") -> list[Run]:
     client = MlflowClient(URI)
     experiments = [experiment.experiment_id for experiment in client.search_experiments()]
     return list(client.search_runs(experiments, condition))
+
+
+def await_checkpoint(store: ObjectStore, name: str) -> None:
+    """Wait until a training run has left a complete checkpoint that is not its beginning."""
+    run = store.uri(f"runs/{name}")
+
+    def saved() -> bool:
+        found = newest(run)
+        return found is not None and found.step > 0
+
+    wait_until(f"checkpoint of {name}", saved)
 
 
 def runs_named(name: str) -> list[tuple[str, int]]:

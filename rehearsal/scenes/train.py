@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 
 from rehearsal import network
+from rehearsal.cluster import WORKERS
 from rehearsal.outcome import Told, expect
-from rehearsal.runs import runs_named
+from rehearsal.runs import await_checkpoint, runs_named
 from rehearsal.stage import Stage
 
 STEPS = 120
@@ -17,16 +18,16 @@ def play(stage: Stage) -> Told:
     cluster = stage.cluster
     flexible = {"--num-workers": "1,2", "--cpus-per-worker": 2}
     job = cluster.submit("train", *stage.training("cut", steps=STEPS, **flexible))
-    job.wait_for(r"step (1\d)/")
+    await_checkpoint(cluster.store, "cut")
     hosts = cluster.hosts_of("RayTrainWorker")
-    expect(hosts == ["worker-1", "worker-2"], f"training runs on {hosts} only")
+    expect(hosts == list(WORKERS), f"training runs on {hosts} only")
     network.cut("worker-2")
     mark = job.wait_for(r"on from the checkpoint of step (\d+)")
     resumed = int(mark[1])
     reached = max(int(step) for step in re.findall(r"step (\d+)/", mark.string[: mark.start()]))
     expect(0 < resumed <= reached, f"training went on from step {resumed} after {reached}")
     network.heal("worker-2")
-    cluster.await_workers(2)
+    cluster.await_workers()
     job.finish()
     steps = [record for record in job.records() if "samples_per_second" in record]
     says = {(record["run"], record["rank"], record["submission_id"]) for record in steps}

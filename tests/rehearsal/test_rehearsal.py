@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -27,11 +28,16 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Outcome]:
     folder = Path("/tmp") / f"isnet-rehearsal-{os.getpid()}"  # the database's user must get in
     folder.mkdir()
     command = [sys.executable, "-m", "rehearsal", "--folder", str(folder)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    dies_with_us = ["setpriv", "--pdeathsig", "KILL", "--"]
+    done = subprocess.run(
+        dies_with_us + command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=2300
+    )
     assert (folder / report.OUTCOMES).exists(), done.stdout[-2000:] + done.stderr[-2000:]
     outcomes = {outcome.scene: outcome for outcome in report.read(folder)}
     assert (done.returncode == 0) == all(not outcome.error for outcome in outcomes.values())
     assert report.summary(list(outcomes.values())) in done.stdout
+    if not done.returncode:
+        shutil.rmtree(folder)
     return outcomes
 
 
@@ -45,9 +51,14 @@ def test_every_scene_is_played(played):
     assert list(played) == list(SCENES)
 
 
+@pytest.mark.parametrize("scene", SCENES)
+def test_a_scene_goes_well(played, scene: str):
+    assert played[scene].error is None
+
+
 def test_nobody_gets_in_without_the_token(played):
     told = facts(played, "refusals")
-    assert len(told["answers"]) == 6
+    assert len(told["answers"]) == 8
     assert set(told["answers"].values()) <= {401, 403}
 
 
@@ -69,7 +80,7 @@ def test_what_was_tracked_comes_back_from_a_backup(played):
 
 def test_every_trial_is_trained_once_when_a_host_loses_power(played):
     told = facts(played, "tune")
-    assert told["hosts"] == ["worker-1", "worker-2"]
+    assert told["finished_before"] < len(told["states"]) - 1
     assert set(told["states"]) == {"FINISHED"}
 
 
@@ -82,7 +93,7 @@ def test_every_image_is_scored_once_when_a_host_loses_power(played):
 def test_the_endpoint_answers_every_request_when_a_host_loses_power(played):
     told = facts(played, "serve")
     assert told["answered"] > told["before"] > 0
-    assert told["refused"] == 401
+    assert told["refused"] == [401, 401]
 
 
 def test_every_picture_is_filled_once_when_a_host_loses_power(played):
