@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import json
 import re
+import stat
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ import jsonschema
 import pytest
 import yaml
 from botocore.validate import ParamValidator
+from ray._private import ray_constants
 from ray.autoscaler._private.docker import docker_start_cmds
 from ray.autoscaler._private.util import prepare_config, validate_config
 
@@ -137,11 +140,11 @@ def test_heads_start_alike_but_for_the_autoscaler_that_forgets_local_ones():
     assert local == [aws[0], f"RAY_enable_autoscaler_v2=0 {aws[1]}"]
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_the_token_lands_where_ray_looks_for_it(name: str):
+def docker_run(name: str) -> str:
+    """The command that the launcher starts a host's container with."""
     config = prepare_config(written(name))
     docker = config["docker"]
-    command = docker_start_cmds(
+    return docker_start_cmds(
         "ubuntu",
         docker["image"],
         config["file_mounts"],
@@ -151,9 +154,33 @@ def test_the_token_lands_where_ray_looks_for_it(name: str):
         "/root",  # the launcher's guess of our home: the image's environment names none
         "docker",
     )
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_token_lands_where_ray_looks_for_it(name: str):
+    command = docker_run(name)
     assert re.search(r" -v \S+/auth_token:/home/ray/\.ray/auth_token ", command)
     assert "--privileged" not in command
     assert "--user" not in command  # the image's own
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_host_sees_what_ray_writes(name: str, tmp_path: Path):
+    (mounted,) = re.findall(r" --volume (\S+):/tmp/ray ", docker_run(name))
+    (made,) = (line for line in written(name)["initialization_commands"] if mounted in line)
+    here = made.replace(mounted, str(tmp_path / "ray"))
+    subprocess.run(["bash", "-ec", here], check=True)
+    assert stat.S_IMODE((tmp_path / "ray").stat().st_mode) == 0o755  # ours to write, all may read
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_hosts_prometheus_finds_rays_list(name: str):
+    (mounted,) = re.findall(r" --volume (\S+):/tmp/ray ", docker_run(name))
+    prometheus = yaml.safe_load((ROOT / "cluster/prometheus/prometheus.yaml").read_text())
+    (found,) = prometheus["scrape_configs"][0]["file_sd_configs"][0]["files"]
+    assert found == f"/tmp/ray/{ray_constants.PROMETHEUS_SERVICE_DISCOVERY_FILE}"
+    operations = (ROOT / "docs" / "operations.md").read_text()
+    assert f" --volume {mounted}:/tmp/ray:ro " in operations
 
 
 @pytest.mark.parametrize("name", NAMES)
