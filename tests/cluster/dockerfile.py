@@ -108,7 +108,8 @@ class Replay:
         self.workdir.mkdir(parents=True)
         kept = {key: value for key, value in os.environ.items() if not _leads_astray(key)}
         path = f"{self.python.parent}:/usr/local/bin:/usr/bin:/bin"
-        self.environment = kept | {"PATH": path, "HOME": str(folder)}
+        home = {"HOME": str(folder), "PIP_CACHE_DIR": _cache_of_pip()}
+        self.environment = kept | home | {"PATH": path}
         subprocess.run([sys.executable, "-m", "venv", self.python.parents[1]], check=True)
 
     def run(self, instruction: Instruction) -> None:
@@ -156,7 +157,21 @@ class Replay:
             return
         if program != "python":
             raise ValueError(f"the replay knows no RUN that begins with {program}")
-        self.execute("/bin/sh", "-ec", text)
+        self.execute("/bin/sh", "-ec", with_pips_cache(text))
+
+
+def with_pips_cache(step: str) -> str:
+    """A step of the image that may take packages, gigabytes of them, from this machine's cache.
+
+    What is installed is the same: an image alone has no use for a cache.
+    """
+    return step.replace(" --no-cache-dir", "")
+
+
+def _cache_of_pip() -> str:
+    """Where this user's pip keeps what it fetched: the replay has another home."""
+    asked = [sys.executable, "-m", "pip", "cache", "dir"]
+    return subprocess.run(asked, check=True, capture_output=True, text=True).stdout.strip()
 
 
 def _leads_astray(variable: str) -> bool:

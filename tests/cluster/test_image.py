@@ -16,6 +16,7 @@ from tests.cluster.dockerfile import (
     assignments,
     instructions,
     is_ignored,
+    with_pips_cache,
     written,
 )
 from tests.cluster.pins import pins
@@ -38,6 +39,12 @@ def of(name: str) -> list[Instruction]:
 def test_what_the_replay_does_not_know_is_an_error(text: str):
     with pytest.raises(ValueError, match="the replay knows no"):
         instructions(f"FROM x\n{text}\n")
+
+
+def test_the_replay_fetches_nothing_twice():
+    steps = [step.text for step in of("RUN") if "pip install" in step.text]
+    assert all("--no-cache-dir" in step for step in steps)
+    assert not [step for step in steps if "--no-cache-dir" in with_pips_cache(step)]
 
 
 def test_its_base_is_pinned():
