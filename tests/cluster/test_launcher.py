@@ -5,8 +5,10 @@ from __future__ import annotations
 import copy
 import json
 import re
+import shutil
 import stat
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -127,11 +129,31 @@ def is_plain(value: Any, schema: dict[str, Any]) -> bool:
     return isinstance(value, kinds[schema["type"]]) and value in schema.get("enum", [value])
 
 
-def test_what_the_three_share_is_the_same():
-    shared = ("docker", "file_mounts", "worker_start_ray_commands")
-    first, *others = ({key: written(name)[key] for key in shared} for name in NAMES)
-    assert others == [first] * 2
-    assert first["docker"]["image"] == IMAGE
+def test_they_are_as_build_writes_them():
+    checked = subprocess.run(
+        [sys.executable, FOLDER / "build.py", "--check"], capture_output=True, text=True
+    )
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_a_change_by_hand_would_be_noticed(tmp_path: Path):
+    copied = shutil.copytree(ROOT / "cluster", tmp_path / "cluster") / "launcher"
+    with (copied / "gcp.yaml").open("a") as file:
+        file.write("# by hand\n")
+    build = [sys.executable, copied / "build.py"]
+    checked = subprocess.run([*build, "--check"], capture_output=True, text=True)
+    assert (checked.returncode, checked.stdout) == (1, "gcp.yaml: stale\n")
+    subprocess.run(build, check=True)
+    assert (copied / "gcp.yaml").read_text() == (FOLDER / "gcp.yaml").read_text()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_they_share_is_in_each(name: str):
+    config = written(name)
+    common = yaml.safe_load((FOLDER / "source" / "common.yaml").read_text())
+    for key in ("docker", "file_mounts", "initialization_commands", "worker_start_ray_commands"):
+        assert config[key] == common[key]
+    assert config["docker"]["image"] == IMAGE
 
 
 def test_heads_start_alike_but_for_the_autoscaler_that_forgets_local_ones():
