@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Make what `ray up cluster/launcher/gcp.yaml` finds in a project: network, firewall, the workers' account.
-#   gcp.sh PROJECT BUCKET ADDRESS/32
+#   gcp.sh PROJECT BUCKET ADDRESS/32        once
 # BUCKET exists; ADDRESS may try SSH on the head. Cloud NAT costs something as long as it is there.
 # Not tried: no Google Cloud project.
 set -euo pipefail
