@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 FOLDER = Path(__file__).parent
-sys.path.insert(0, str(FOLDER / "source"))
+sys.path[:0] = [str(FOLDER / "source"), str(FOLDER.parent)]
 
 import bulk  # noqa: E402 (found by the line above)
 import serve  # noqa: E402
 import training  # noqa: E402
 import tune  # noqa: E402
+from writing import keep  # noqa: E402
 
 import cluster  # noqa: E402
 
@@ -31,19 +32,5 @@ def text(board: dict[str, Any]) -> str:
     return rest.replace('"panels": []', f'"panels": [\n  {panels}\n ]') + "\n"
 
 
-def main() -> int:
-    """Write the files, or look whether they are as they should be."""
-    stale = []
-    for board in BOARDS:
-        path, content = FOLDER / f"{board.name}.json", text(board.json())
-        if not path.exists() or path.read_text(encoding="utf-8") != content:
-            stale.append(path.name)
-            if "--check" not in sys.argv:
-                path.write_text(content, encoding="utf-8")
-    for name in stale:
-        print(f"{name}: {'stale' if '--check' in sys.argv else 'written'}")
-    return int(bool(stale) and "--check" in sys.argv)
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(keep({FOLDER / f"{board.name}.json": text(board.json()) for board in BOARDS}))

@@ -16,7 +16,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+from rehearsal.machine import ROOT, image_environment
+
 DOCKERFILE = ROOT / "cluster" / "Dockerfile"
 IMAGE = re.search(r"--tag (\S+)", DOCKERFILE.read_text()).group(1)  # type: ignore[union-attr]
 """The name that the file's own comment gives to the image."""
@@ -50,7 +51,7 @@ def instructions(text: str) -> list[Instruction]:
 
 
 def assignments(instruction: Instruction) -> dict[str, str]:
-    """The KEY=VALUE words of an ENV or ARG."""
+    """The KEY=VALUE words of an ARG; `image_environment` knows those of ENV."""
     return dict(word.split("=", 1) for word in shlex.split(instruction.text))
 
 
@@ -108,7 +109,8 @@ class Replay:
         self.workdir.mkdir(parents=True)
         kept = {key: value for key, value in os.environ.items() if not _leads_astray(key)}
         path = f"{self.python.parent}:/usr/local/bin:/usr/bin:/bin"
-        self.environment = kept | {"PATH": path, "HOME": str(folder)}
+        cache = {"PIP_CACHE_DIR": str(Path.home() / ".cache" / "pip")}  # of the home that we leave
+        self.environment = cache | kept | {"PATH": path, "HOME": str(folder)}
         subprocess.run([sys.executable, "-m", "venv", self.python.parents[1]], check=True)
 
     def run(self, instruction: Instruction) -> None:
@@ -122,7 +124,7 @@ class Replay:
             case "ARG":
                 self.environment |= assignments(instruction) | self._arguments
             case "ENV":
-                self.environment |= assignments(instruction)
+                self.environment |= image_environment()
             case "WORKDIR":
                 self.workdir = self.files / instruction.text.lstrip("/")
                 self.workdir.mkdir(parents=True)
@@ -156,7 +158,15 @@ class Replay:
             return
         if program != "python":
             raise ValueError(f"the replay knows no RUN that begins with {program}")
-        self.execute("/bin/sh", "-ec", text)
+        self.execute("/bin/sh", "-ec", with_pips_cache(text))
+
+
+def with_pips_cache(step: str) -> str:
+    """A step of the image that may take packages, gigabytes of them, from this machine's cache.
+
+    What is installed is the same: an image alone has no use for a cache.
+    """
+    return step.replace(" --no-cache-dir", "")
 
 
 def _leads_astray(variable: str) -> bool:

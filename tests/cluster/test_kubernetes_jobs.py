@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -19,6 +18,7 @@ from pipelines.evaluation import config as evaluation
 from pipelines.training import config as training
 from pipelines.training import fit
 from pipelines.tuning import definitions
+from rehearsal.machine import image_environment
 from tests.cluster.kustomize import JOBS, ROOT, find, render
 
 IN_THE_IMAGE = "/opt/isnet"
@@ -86,8 +86,6 @@ def test_it_goes_to_the_cluster_of_the_namespace(job: Mapping[str, Any]):
 
 def test_the_image_has_the_variables_that_other_jobs_bring():
     brought = yaml.safe_load((ROOT / "cluster" / "runtime-env.yaml").read_text())["env_vars"]
-    image = (ROOT / "cluster" / "Dockerfile").read_text()
-    (block,) = re.findall(r"^ENV ((?:.*\\\n)*.*)", image, flags=re.MULTILINE)
-    there = dict(word.split("=", 1) for word in block.replace("\\\n", " ").split())
+    there = image_environment()
     assert brought.items() <= there.items()
     assert there["RAY_AUTH_MODE"] == "token"

@@ -5,6 +5,10 @@ from __future__ import annotations
 import copy
 import json
 import re
+import shutil
+import stat
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +18,7 @@ import jsonschema
 import pytest
 import yaml
 from botocore.validate import ParamValidator
+from ray._private import ray_constants
 from ray.autoscaler._private.docker import docker_start_cmds
 from ray.autoscaler._private.util import prepare_config, validate_config
 
@@ -124,11 +129,31 @@ def is_plain(value: Any, schema: dict[str, Any]) -> bool:
     return isinstance(value, kinds[schema["type"]]) and value in schema.get("enum", [value])
 
 
-def test_what_the_three_share_is_the_same():
-    shared = ("docker", "file_mounts", "worker_start_ray_commands")
-    first, *others = ({key: written(name)[key] for key in shared} for name in NAMES)
-    assert others == [first] * 2
-    assert first["docker"]["image"] == IMAGE
+def test_they_are_as_build_writes_them():
+    checked = subprocess.run(
+        [sys.executable, FOLDER / "build.py", "--check"], capture_output=True, text=True
+    )
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_a_change_by_hand_would_be_noticed(tmp_path: Path):
+    copied = shutil.copytree(ROOT / "cluster", tmp_path / "cluster") / "launcher"
+    with (copied / "gcp.yaml").open("a") as file:
+        file.write("# by hand\n")
+    build = [sys.executable, copied / "build.py"]
+    checked = subprocess.run([*build, "--check"], capture_output=True, text=True)
+    assert (checked.returncode, checked.stdout) == (1, "gcp.yaml: stale\n")
+    subprocess.run(build, check=True)
+    assert (copied / "gcp.yaml").read_text() == (FOLDER / "gcp.yaml").read_text()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_they_share_is_in_each(name: str):
+    config = written(name)
+    common = yaml.safe_load((FOLDER / "source" / "common.yaml").read_text())
+    for key in ("docker", "file_mounts", "initialization_commands", "worker_start_ray_commands"):
+        assert config[key] == common[key]
+    assert config["docker"]["image"] == IMAGE
 
 
 def test_heads_start_alike_but_for_the_autoscaler_that_forgets_local_ones():
@@ -137,11 +162,11 @@ def test_heads_start_alike_but_for_the_autoscaler_that_forgets_local_ones():
     assert local == [aws[0], f"RAY_enable_autoscaler_v2=0 {aws[1]}"]
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_the_token_lands_where_ray_looks_for_it(name: str):
+def docker_run(name: str) -> str:
+    """The command that the launcher starts a host's container with."""
     config = prepare_config(written(name))
     docker = config["docker"]
-    command = docker_start_cmds(
+    return docker_start_cmds(
         "ubuntu",
         docker["image"],
         config["file_mounts"],
@@ -151,9 +176,33 @@ def test_the_token_lands_where_ray_looks_for_it(name: str):
         "/root",  # the launcher's guess of our home: the image's environment names none
         "docker",
     )
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_token_lands_where_ray_looks_for_it(name: str):
+    command = docker_run(name)
     assert re.search(r" -v \S+/auth_token:/home/ray/\.ray/auth_token ", command)
     assert "--privileged" not in command
     assert "--user" not in command  # the image's own
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_host_sees_what_ray_writes(name: str, tmp_path: Path):
+    (mounted,) = re.findall(r" --volume (\S+):/tmp/ray ", docker_run(name))
+    (made,) = (line for line in written(name)["initialization_commands"] if mounted in line)
+    here = made.replace(mounted, str(tmp_path / "ray"))
+    subprocess.run(["bash", "-ec", here], check=True)
+    assert stat.S_IMODE((tmp_path / "ray").stat().st_mode) == 0o755  # ours to write, all may read
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_hosts_prometheus_finds_rays_list(name: str):
+    (mounted,) = re.findall(r" --volume (\S+):/tmp/ray ", docker_run(name))
+    prometheus = yaml.safe_load((ROOT / "cluster/prometheus/prometheus.yaml").read_text())
+    (found,) = prometheus["scrape_configs"][0]["file_sd_configs"][0]["files"]
+    assert found == f"/tmp/ray/{ray_constants.PROMETHEUS_SERVICE_DISCOVERY_FILE}"
+    operations = (ROOT / "docs" / "operations.md").read_text()
+    assert f" --volume {mounted}:/tmp/ray:ro " in operations
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -182,8 +231,10 @@ def test_only_the_head_is_reached_from_outside(name: str):
 
 def test_workers_on_aws_have_no_public_address_keys_or_open_disks():
     hosts = node_configs("aws")
+    public, *private = (host["SubnetIds"] for host in hosts.values())
+    assert private == [private[0]] * 3
+    assert set(private[0]).isdisjoint(public)
     for kind, host in hosts.items():
-        assert host["SubnetIds"] == [f"subnet-EXAMPLE{'public' if kind == 'head' else 'private'}"]
         assert host["MetadataOptions"]["HttpTokens"] == "required"
         assert all(disk["Ebs"]["Encrypted"] for disk in host["BlockDeviceMappings"])
         assert (

@@ -1,4 +1,4 @@
-"""The scripts that start hosts: what they refuse, and how keep.sh looks after a command."""
+"""The scripts: what those that start hosts refuse, and how keep.sh looks after a command."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 from tests.cluster.dockerfile import ROOT
 
 START = ROOT / "cluster" / "start"
-SCRIPTS = sorted(START.glob("*.sh"))
+SCRIPTS = sorted((ROOT / "cluster").rglob("*.sh"))
 PATH = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
 SHELLCHECK = shutil.which("shellcheck", path=PATH)
 
