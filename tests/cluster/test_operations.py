@@ -1,4 +1,4 @@
-"""Commands and options of docs/operations.md are those of the programs that it names."""
+"""Commands, options and tests that docs/operations.md names are there."""
 
 from __future__ import annotations
 
@@ -8,12 +8,15 @@ from collections.abc import Iterator, Sequence
 
 import click
 import pytest
+import yaml
 from ray.dashboard.modules.job.cli import submit
 from ray.scripts.scripts import cli, start
 
 from isnet.config import InputError
 from pipelines.cli import take_flag
+from rehearsal.scenes import SCENES
 from tests.cluster.commands import PARSERS
+from tests.cluster.kustomize import find, render
 from tests.conftest import ROOT
 
 TEXT = (ROOT / "docs" / "operations.md").read_text()
@@ -113,3 +116,41 @@ def test_a_command_of_ray_is_there(named: str) -> None:
         if isinstance(group, click.Group):
             assert word in group.commands, named
             group = group.commands[word]
+
+
+def deaths() -> list[list[str]]:
+    """Rows of "When something dies": what, what then, and what shows it."""
+    table = TEXT.partition("\n## When something dies\n")[2].partition("\n## ")[0]
+    rows = [line.strip("| ").split(" | ") for line in table.splitlines() if line.startswith("| ")]
+    return rows[2:]
+
+
+@pytest.mark.parametrize("row", deaths(), ids=lambda row: row[0])
+def test_what_is_said_of_a_death_is_shown_or_not_tried(row: list[str]) -> None:
+    *_, shown = row
+    scenes = re.findall(r"rehearsal `(\w+)`", shown)
+    tests = re.findall(r"`(tests/[^`]+)`", shown)
+    assert set(scenes) <= SCENES.keys()
+    assert [test for test in tests if not list(ROOT.glob(test))] == []
+    assert scenes or tests or shown.startswith("not tried"), shown
+
+
+def test_what_is_said_of_idle_workers_is_so() -> None:
+    """The words: ten minutes on clouds, five on Kubernetes, where some are always there."""
+    for cloud in ("aws", "gcp"):
+        launched = yaml.safe_load((ROOT / "cluster" / "launcher" / f"{cloud}.yaml").read_text())
+        assert launched["idle_timeout_minutes"] == 10
+        assert not any(
+            kind.get("min_workers") for kind in launched["available_node_types"].values()
+        )
+    objects = render("overlays/gpu")
+    jobs = find(objects, "RayCluster")["spec"]
+    endpoint = find(objects, "RayService")["spec"]["rayClusterConfig"]
+    always = [
+        (group["groupName"], group["minReplicas"])
+        for spec in (jobs, endpoint)
+        for group in spec["workerGroupSpecs"]
+    ]
+    assert always == [("cpu", 1), ("gpu", 0), ("gpu-spot", 0), ("endpoint", 2)]
+    for spec in (jobs, endpoint):
+        assert spec["autoscalerOptions"]["idleTimeoutSeconds"] == 5 * 60
