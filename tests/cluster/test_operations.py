@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
+import subprocess
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import click
 import pytest
@@ -40,6 +43,9 @@ OF_SECTIONS = {
     "IsnetBulk": ["inpaint.py"],
 }
 """Whose options the sections of the runbook speak of; those of nodes speak of anybody's."""
+
+GRAFANA = 472
+"""The user of its image."""
 
 OF_RAY = {option for command in (start, submit) for one in command.params for option in one.opts}
 
@@ -154,3 +160,16 @@ def test_what_is_said_of_idle_workers_is_so() -> None:
     assert always == [("cpu", 1), ("gpu", 0), ("gpu-spot", 0), ("endpoint", 2)]
     for spec in (jobs, endpoint):
         assert spec["autoscalerOptions"]["idleTimeoutSeconds"] == 5 * 60
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root makes files for others")
+def test_grafanas_password_is_for_grafana_alone(tmp_path: Path) -> None:
+    (command,) = re.findall(r"^.*openssl .*grafana-password", TEXT, flags=re.MULTILINE)
+    as_root = 'sudo() { "$@"; }; set -o pipefail; ' + command
+    environment = {**os.environ, "HOME": str(tmp_path)}
+    subprocess.run(["bash", "-c", as_root], env=environment, check=True)
+    made = tmp_path / "grafana-password"
+    assert f"--volume $HOME/{made.name}:" in TEXT
+    assert len(made.read_text().strip()) == 32
+    assert made.stat().st_uid == GRAFANA
+    assert made.stat().st_mode & 0o777 == 0o400
