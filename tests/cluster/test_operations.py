@@ -47,6 +47,9 @@ OF_SECTIONS = {
 GRAFANA = 472
 """The user of its image."""
 
+OF_OTHERS = {"Backup and restore"}
+"""Sections whose options are those of PostgreSQL, Docker and kubectl."""
+
 OF_RAY = {option for command in (start, submit) for one in command.params for option in one.opts}
 
 
@@ -58,7 +61,8 @@ def commands() -> list[str]:
 
 def options() -> Iterator[tuple[str, str]]:
     """Each heading, and the options in code below it, with a value where they have one."""
-    for heading, body in re.findall(r"^#+ (.+)\n((?:(?!#+ ).*\n)*)", TEXT, flags=re.MULTILINE):
+    sections = re.findall(r"^#+ (.+)\n((?:(?!#+ ).*\n)*)", TEXT, flags=re.MULTILINE)
+    for heading, body in (one for one in sections if one[0] not in OF_OTHERS):
         prose = re.sub(r"^```.*?^```", "", body, flags=re.MULTILINE | re.DOTALL)
         yield from ((heading, option) for option in re.findall(r"`(--[^`]+)`", prose))
 
@@ -173,3 +177,12 @@ def test_grafanas_password_is_for_grafana_alone(tmp_path: Path) -> None:
     assert len(made.read_text().strip()) == 32
     assert made.stat().st_uid == GRAFANA
     assert made.stat().st_mode & 0o777 == 0o400
+
+
+def test_sections_that_others_point_to_are_there() -> None:
+    files = [ROOT / "README.md", *ROOT.glob("cluster/*.md"), *ROOT.glob("docs/*.md")]
+    pointed = [re.findall(r"operations\.md#([\w-]+)", file.read_text()) for file in files]
+    inside = re.findall(r"\(#([\w-]+)\)", TEXT)
+    headings = re.findall(r"^#+ (.+)", TEXT, flags=re.MULTILINE)
+    there = {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}
+    assert {"costs", "logs"} <= set(sum(pointed, inside)) <= there
