@@ -58,7 +58,7 @@ def findings(state: State) -> list[Finding]:
 
 def _lost(address: str) -> Finding:
     return Finding(
-        severity="critical",
+        severity="warning",
         subject=f"node {address}",
         message="is lost, or does not answer: runs go on elsewhere, or wait for another",
         alert="IsnetNodeLost",

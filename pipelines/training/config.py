@@ -139,7 +139,7 @@ class TrainConfig:
         high = int(match[2] or low) if match else 0
         if not 1 <= low <= high:
             raise InputError(
-                f"num_workers is {self.num_workers!r}; give a number, MIN,MAX such as 2,4, or auto"
+                f"num_workers is {self.num_workers!r}; give a number, MIN,MAX such as 1,2, or auto"
             )
         return low, high
 

@@ -132,6 +132,11 @@ TROUBLES: dict[str, tuple[Series, list[str]]] = {
         ["IsnetNoReplica"],
     ),
     "gone": ({IN_FLIGHT: "0x30 _x30"}, ["IsnetGone"]),
+    "no endpoint ever": (dict.fromkeys(ENDPOINT, "_x60"), []),
+    "one of two gone": (
+        {IN_FLIGHT: "0x30 _x30", IN_FLIGHT.replace('"isnet"', '"other"'): "0x60"},
+        ["IsnetGone"],
+    ),
     "hanging run": ({STEPS: "0+60x30 1800x30"}, ["IsnetTrainingStuck"]),
     "run without workers": (
         {STEPS: "0+60x30 _x30", LAST_STEP: "0+60x30 _x30"},
@@ -183,19 +188,36 @@ def rules() -> list[dict[str, Any]]:
     return [rule for group in groups for rule in group["rules"]]
 
 
+def expect(promtool: Promtool, folder: Path, values: Series, firing: dict[str, list[str]]) -> None:
+    """Have Prometheus say which alerts fire at each of these times."""
+    fires = [
+        {
+            "expr": 'count by (alertname) (ALERTS{alertstate="firing"})',
+            "eval_time": time,
+            "exp_samples": [{"labels": f'{{alertname="{name}"}}', "value": 1} for name in names],
+        }
+        for time, names in firing.items()
+    ]
+    series = [{"series": name, "values": of_each} for name, of_each in values.items()]
+    test = {"interval": "1m", "input_series": series, "promql_expr_test": fires}
+    case = {"rule_files": list(map(str, FILES)), "evaluation_interval": "1m", "tests": [test]}
+    (folder / "case.yaml").write_text(yaml.safe_dump(case))
+    promtool("test", "rules", folder / "case.yaml")
+
+
 @pytest.mark.parametrize("trouble", TROUBLES)
 def test_fires_when_it_should(promtool: Promtool, tmp_path: Path, trouble: str) -> None:
     changes, firing = TROUBLES[trouble]
-    series = [{"series": name, "values": values} for name, values in {**WELL, **changes}.items()]
-    fires = {
-        "expr": 'count by (alertname) (ALERTS{alertstate="firing"})',
-        "eval_time": "59m",
-        "exp_samples": [{"labels": f'{{alertname="{name}"}}', "value": 1} for name in firing],
-    }
-    test = {"interval": "1m", "input_series": series, "promql_expr_test": [fires]}
-    case = {"rule_files": list(map(str, FILES)), "evaluation_interval": "1m", "tests": [test]}
-    (tmp_path / "case.yaml").write_text(yaml.safe_dump(case))
-    promtool("test", "rules", tmp_path / "case.yaml")
+    expect(promtool, tmp_path, {**WELL, **changes}, {"59m": firing})
+
+
+def test_an_endpoint_that_was_taken_down_is_forgotten_after_a_day(
+    promtool: Promtool, tmp_path: Path
+) -> None:
+    """One that is gone again and again within the day is missed each time."""
+    series = {IN_FLIGHT: "0x10 _x60 0x10 _x1600", UP: "1x1680"}
+    times = {"9m": [], "60m": ["IsnetGone"], "80m": [], "23h": ["IsnetGone"], "26h": []}
+    expect(promtool, tmp_path, series, times)
 
 
 def test_each_alert_has_been_seen_to_fire() -> None:

@@ -13,6 +13,9 @@ import yaml
 from ray.autoscaler._private.kuberay.autoscaling_config import (
     _derive_autoscaling_config_from_ray_cr,
 )
+from ray.autoscaler.v2.instance_manager.config import NodeTypeConfig
+from ray.autoscaler.v2.scheduler import ResourceDemandScheduler, SchedulingRequest
+from ray.autoscaler.v2.utils import ResourceRequestUtil
 
 from tests.cluster.kustomize import JOBS, OVERLAYS, ROOT, everything, find, render
 from tests.cluster.pods import pods_of
@@ -73,6 +76,36 @@ def test_groups_with_gpus_are_empty_until_a_job_asks():
     assert {types[name]["min_workers"] for name in ("gpu", "gpu-spot")} == {0}
     assert types["cpu"]["min_workers"] == 1
     assert "gpu" not in node_types("overlays/small", "jobs")
+
+
+def begun_for(kinds: Mapping[str, Mapping[str, Any]], **wanted: float) -> str:
+    """The group that Ray's autoscaler adds a worker of for a process, where there is none yet."""
+    configs = {
+        name: NodeTypeConfig(
+            name=name,
+            resources=kind["resources"],
+            min_worker_nodes=0,
+            max_worker_nodes=kind["max_workers"],
+            priority=kind.get("priority", 0),
+        )
+        for name, kind in kinds.items()
+    }
+    asked_for = ResourceRequestUtil.group_by_count([ResourceRequestUtil.make(wanted)])
+    request = SchedulingRequest(
+        disable_launch_config_check=True,
+        node_type_configs=configs,
+        max_num_nodes=1,
+        resource_requests=asked_for,
+    )
+    (launch,) = ResourceDemandScheduler().schedule(request).to_launch
+    return launch.instance_type
+
+
+def test_training_gets_a_spot_machine_and_what_others_wait_for_does_not():
+    kinds = node_types("overlays/gpu", "jobs")
+    assert begun_for(kinds, GPU=1, CPU=0.5) == "gpu-spot"
+    assert kinds["gpu-spot"]["priority"] > kinds["gpu"].get("priority", 0)
+    assert begun_for(kinds, **asked("jobs/evaluate")) == "gpu"
 
 
 def test_the_head_takes_no_tasks(overlay: str):

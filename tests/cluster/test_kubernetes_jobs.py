@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -12,29 +12,11 @@ from typing import Any
 import pytest
 import yaml
 
-from pipelines.bulk import config as bulk
-from pipelines.cli import parse, parse_preset
-from pipelines.evaluation import config as evaluation
-from pipelines.training import config as training
-from pipelines.training import fit
-from pipelines.tuning import definitions
 from rehearsal.machine import image_environment
+from tests.cluster.commands import PARSERS
 from tests.cluster.kustomize import JOBS, ROOT, find, render
 
 IN_THE_IMAGE = "/opt/isnet"
-Parser = Callable[[Sequence[str]], Any]
-
-PARSERS: Mapping[str, Parser] = {
-    "evaluate.py": lambda words: evaluation.resolve(
-        parse(evaluation.EvaluateConfig, words, description=None)
-    ),
-    "inpaint.py": lambda words: bulk.resolve(parse(bulk.InpaintConfig, words, description=None)),
-    "train.py": lambda words: fit.resolve(parse_preset(training.PRESETS, words, description=None)),
-    "tune.py": lambda words: fit.resolve(
-        parse_preset(definitions.PRESETS, words, description=None)
-    ),
-}
-"""What each entry point makes of its words before it does anything."""
 
 
 @pytest.fixture(params=JOBS)

@@ -87,11 +87,13 @@ def test_each_trouble_is_named_and_alone(changes: Changes, alert: str) -> None:
     assert [finding.alert for finding in findings(state(changes))] == [alert]
 
 
-def test_a_lost_node_comes_first() -> None:
+def test_a_lost_node_comes_after_what_is_critical() -> None:
+    """Spot instances go every day, and runs go on without them."""
     nodes = {"10.0.0.1:8080": True, "10.0.0.3": False}
-    found = findings(state({f"ray_isnet_train_rollbacks_total{{{RUN}}}": 1}, nodes))
-    assert [one.alert for one in found] == ["IsnetNodeLost", "IsnetTrainingRollbacks"]
-    assert found[0].subject == "node 10.0.0.3"
+    found = findings(state({f"ray_node_mem_used{{{HEAD}}}": 15 * GIB}, nodes))
+    assert [one.alert for one in found] == ["IsnetHeadMemory", "IsnetNodeLost"]
+    assert [one.severity for one in found] == ["critical", "warning"]
+    assert found[1].subject == "node 10.0.0.3"
 
 
 def test_every_finding_has_an_alert_of_its_name() -> None:
