@@ -27,7 +27,7 @@ def test_the_image_is_called_after_the_projects_version():
 
 @pytest.mark.parametrize("path", TEXTS, ids=relative)
 def test_every_file_names_the_same_image(path: Path):
-    named = set(re.findall(r"[\w./-]*isnet-on-ray:[\w.-]*\w", path.read_text()))
+    named = set(re.findall(r"[\w.:/-]*isnet-on-ray:[\w.-]*\w", path.read_text()))
     assert named <= {IMAGE}
 
 
