@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Make the Secrets that the pods name, each with a value that nobody has seen; those that are there
-# stay. Where no service account of your cloud may use the bucket, its keys are taken from
+# Make the namespace and the Secrets that its pods name, each with a value that nobody has seen; those
+# that are there stay. Where no service account of your cloud may use the bucket, its keys are taken from
 # AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.
 #
-#   kubectl create namespace isnet && cluster/kubernetes/secrets.sh
+#   cluster/kubernetes/secrets.sh
 #   kubectl -n isnet get secret endpoint-token -o jsonpath={.data.token} | base64 -d     what clients send
 set -euo pipefail
 
@@ -20,6 +20,7 @@ random() {
     od --address-radix=n --read-bytes=32 --format=x1 /dev/urandom | tr -d ' \n'
 }
 
+kubectl apply --filename "$(dirname "${BASH_SOURCE[0]}")/base/namespace.yaml"
 random | make ray-token --from-file=auth_token
 random | make endpoint-token --from-file=token
 random | make postgres --from-file=password

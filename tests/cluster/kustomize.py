@@ -1,4 +1,8 @@
-"""What `kubectl apply -k` would hand to Kubernetes, by the program that is inside kubectl."""
+"""What `kubectl apply -k` would hand to Kubernetes.
+
+kubectl has a kustomize inside, and each of its releases another one: what only the newest or only
+an old one takes is of no use. So tests render with those programs that this machine has.
+"""
 
 from __future__ import annotations
 
@@ -21,19 +25,24 @@ MONITORING = "monitoring"
 APPLIED = ["base", *OVERLAYS, *JOBS, MONITORING]
 """Folders of cluster/kubernetes that can be applied."""
 
+RENDERERS = {"kubectl": ("kubectl", "kustomize"), "kustomize": ("kustomize", "build")}
+"""Programs that render a folder, the one that users call first."""
+
 Object = Mapping[str, Any]
 
 
 def render(folder: str) -> Sequence[Object]:
-    """Render a folder of cluster/kubernetes; skips the test where there is no kustomize."""
-    if shutil.which("kustomize") is None:
-        pytest.skip("no kustomize on the PATH")
-    return _render(folder)
+    """Render a folder of cluster/kubernetes; skips the test where no program can."""
+    for renderer in RENDERERS:
+        if shutil.which(renderer):
+            return render_with(renderer, folder)
+    pytest.skip(f"none of {', '.join(RENDERERS)} on the PATH")
 
 
 @cache
-def _render(folder: str) -> Sequence[Object]:
-    command = ["kustomize", "build", str(KUBERNETES / folder)]
+def render_with(renderer: str, folder: str) -> Sequence[Object]:
+    """Render a folder with one of the programs."""
+    command = [*RENDERERS[renderer], str(KUBERNETES / folder)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return list(yaml.safe_load_all(done.stdout))

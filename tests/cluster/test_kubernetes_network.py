@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import pytest
 
 from tests.cluster.kustomize import OVERLAYS, Object, everything, render, title
 from tests.cluster.pods import Pod, pods_of
 from tests.cluster.reachability import End, reaches, selects
+
+Callers = Callable[..., set[str]]
 
 OUTSIDE = {
     "operator": End(
@@ -39,7 +41,21 @@ ENDPOINT = {
 }
 SUBMITTERS = {f"RayJob/{name} submitter" for name in ("evaluate", "inpaint", "train", "tune")}
 PROMETHEUS = {"prometheus", "StatefulSet/prometheus"}
+CLEANERS = {"RayCluster/jobs redis-cleanup", "RayService/endpoint redis-cleanup"}
 HEADS = {name for name in JOBS | ENDPOINT if "head" in name or "cleanup" in name}
+
+STORES = {"StatefulSet/postgres", "StatefulSet/redis"}
+RAY = JOBS | ENDPOINT
+
+RESOLVERS = [
+    End(namespace="kube-system", labels={"k8s-app": "kube-dns"}),
+    End(address="169.254.20.10"),
+]
+METADATA = ["169.254.169.254", "fd00:ec2::254"]
+"""Where a cloud's machines answer who they are, with keys that are theirs."""
+
+KUBERNETES = ["10.96.0.1", "172.18.0.2", "192.168.49.2", "100.64.0.9", "fd00::1"]
+"""Addresses at which clusters have their API server."""
 
 INSIDE_RAY = (6379, 10001, 52365, 22)
 """Ports of Ray's for nothing but its own nodes, and one that nobody listens on."""
@@ -100,8 +116,7 @@ def test_nobody_reaches_a_pod_but_those_of_the_table():
     objects = list(everything("base"))
     pods = {pod.name: end(pod) for pod in pods_of(objects)}
     policies = policies_of(objects)
-    cleaners = {name for name in pods if name.endswith("redis-cleanup")}
-    assert pods.keys() - cleaners == TABLE.keys()
+    assert pods.keys() - CLEANERS == TABLE.keys()
     for name, row in TABLE.items():
         for port, allowed in row.items():
             found = {
@@ -119,14 +134,50 @@ def test_workers_of_all_kinds_are_labelled_alike():
     assert pods[groups[0]].labels == pods[groups[1]].labels == pods[groups[2]].labels
 
 
-def test_the_stores_call_nobody():
+@pytest.fixture(scope="module")
+def callers() -> Callers:
+    """Who of our pods reaches an end outside, over a port."""
     objects = list(everything("base"))
     pods = {pod.name: end(pod) for pod in pods_of(objects)}
     policies = policies_of(objects)
-    world = End(namespace="default", labels={})
-    for name in ("StatefulSet/postgres", "StatefulSet/redis"):
-        assert not reaches(policies, pods[name], world, 443)
-    assert reaches(policies, pods["RayCluster/jobs cpu"], world, 443)
+
+    def ask(target: End, port: int, protocol: str = "TCP") -> set[str]:
+        return {
+            name for name, pod in pods.items() if reaches(policies, pod, target, port, protocol)
+        }
+
+    return ask
+
+
+def test_the_stores_call_nobody(callers: Callers):
+    assert not STORES & callers(End(namespace="default"), 443)
+    assert not STORES & callers(End(address="52.216.0.1"), 443)
+
+
+@pytest.mark.parametrize("protocol", ["TCP", "UDP"])
+@pytest.mark.parametrize("resolver", RESOLVERS, ids=["pod", "machine"])
+def test_all_others_find_names(callers: Callers, resolver: End, protocol: str):
+    assert callers(resolver, 53, protocol) == TABLE.keys() - STORES | CLEANERS
+
+
+@pytest.mark.parametrize("address", ["52.216.0.1", "2600:1fa0::1"])
+def test_what_uses_the_bucket_calls_the_internet_by_tls_alone(callers: Callers, address: str):
+    bucket = RAY | {"Deployment/mlflow"}
+    assert callers(End(address=address), 443) == bucket | PROMETHEUS & TABLE.keys()
+    assert not callers(End(address=address), 80)
+    assert not callers(End(address=address), 22)
+
+
+@pytest.mark.parametrize("address", METADATA)
+def test_nobody_asks_a_machine_for_its_own_keys(callers: Callers, address: str):
+    for port in (53, 80, 443, 988):
+        assert not callers(End(address=address), port)
+
+
+@pytest.mark.parametrize("address", KUBERNETES)
+def test_autoscalers_and_prometheus_alone_call_kubernetes(callers: Callers, address: str):
+    for port in (443, 6443):
+        assert callers(End(address=address), port) == HEADS | PROMETHEUS & TABLE.keys()
 
 
 def test_without_the_first_policy_strangers_would_get_in():
@@ -138,7 +189,7 @@ def test_without_the_first_policy_strangers_would_get_in():
 
 def test_every_selector_takes_some_pod(objects: list[Object]):
     pods = pods_of(objects)
-    foreign = [end.labels for end in OUTSIDE.values()]
+    foreign = [end.labels for end in (*OUTSIDE.values(), *RESOLVERS)]
     for item in objects:
         for selector in selectors(item):
             known = [pod.labels for pod in pods] + foreign
@@ -156,7 +207,10 @@ def selectors(item: Object) -> list[Mapping[str, object]]:
         case "NetworkPolicy":
             rules = [*spec.get("ingress", []), *spec.get("egress", [])]
             peers = [peer for rule in rules for peer in (rule.get("from") or rule.get("to") or [])]
-            return [spec["podSelector"], *(peer["podSelector"] for peer in peers)]
+            return [
+                spec["podSelector"],
+                *(peer["podSelector"] for peer in peers if "podSelector" in peer),
+            ]
     return []
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import replace
@@ -11,10 +10,10 @@ from typing import Any
 
 import pytest
 
+from tests.cluster.dockerfile import IMAGE
 from tests.cluster.kustomize import (
     KUBERNETES,
     OVERLAYS,
-    ROOT,
     everything,
     find,
     render,
@@ -108,23 +107,20 @@ def test_a_token_for_kubernetes_is_given_to_autoscalers_and_prometheus_alone(ove
         assert holders <= allowed, pod.name
 
 
-def test_every_container_of_the_image_has_the_version_of_the_project(overlay: str):
-    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+def test_every_container_of_the_image_has_the_one_that_the_dockerfile_builds(overlay: str):
     images = {
         pod.name: {container["image"] for container in pod.containers()}
         for pod in pods_of(everything(overlay))
     }
-    ours = {f"registry.example.com/isnet-on-ray:{version}"}
-    assert {pod for pod, found in images.items() if found != ours} <= FOREIGN
+    assert {pod for pod, found in images.items() if found != {IMAGE}} <= FOREIGN
     for pod in FOREIGN & images.keys():
         (image,) = images[pod]
         assert re.fullmatch(r"[\w/-]+:v?\d+\.\d+[\w.-]*", image), image
 
 
 def test_the_image_is_named_in_one_place():
-    files = [
-        path for path in KUBERNETES.rglob("*.yaml") if "registry.example.com" in path.read_text()
-    ]
+    name, _, _ = IMAGE.rpartition(":")
+    files = [path for path in KUBERNETES.rglob("*.yaml") if name in path.read_text()]
     assert files == [KUBERNETES / "pods" / "kustomization.yaml"]
 
 

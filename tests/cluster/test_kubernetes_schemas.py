@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import shutil
 from copy import deepcopy
 from typing import Any
 
 import pytest
 
-from tests.cluster.kustomize import APPLIED, find, render, title
+from tests.cluster.kustomize import APPLIED, RENDERERS, find, render, render_with, title
 from tests.cluster.pods import pods_of
 from tests.cluster.schemas import mistakes
+
+
+@pytest.mark.parametrize("folder", APPLIED)
+@pytest.mark.parametrize("renderer", RENDERERS)
+def test_every_program_renders_the_same(renderer: str, folder: str):
+    if shutil.which(renderer) is None:
+        pytest.skip(f"no {renderer} on the PATH")
+    assert render_with(renderer, folder) == render(folder)
 
 
 @pytest.mark.parametrize("folder", APPLIED)

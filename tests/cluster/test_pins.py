@@ -27,7 +27,7 @@ def test_the_image_is_called_after_the_projects_version():
 
 @pytest.mark.parametrize("path", TEXTS, ids=relative)
 def test_every_file_names_the_same_image(path: Path):
-    named = set(re.findall(r"[\w./-]*isnet-on-ray:[\w.-]*\w", path.read_text()))
+    named = set(re.findall(r"[\w.:/-]*isnet-on-ray:[\w.-]*\w", path.read_text()))
     assert named <= {IMAGE}
 
 
@@ -53,12 +53,25 @@ def test_cuda_wheels_come_from_one_index():
     assert in_readme == [index["TORCH_INDEX"]]
 
 
+def images(path: Path) -> set[str]:
+    """Container images that a text names: in a field of a manifest, in a command with their tag."""
+    text = path.read_text()
+    field = r"^\s*-? *image: +(\S+)"
+    word = r"(?<![\w/.:-])([a-z]\w*/[a-z][\w-]*:v?\d+\.\d+[\w.-]*)"
+    return {*re.findall(field, text, re.M), *re.findall(word, text)}
+
+
 def test_other_peoples_images_are_pinned_once():
-    texts = [path.read_text() for path in cluster_files() if path.suffix == ".yaml"]
-    images = {name for text in texts for name in re.findall(r"^\s*-? *image: +(\S+)", text, re.M)}
-    others = {name for name in images if "isnet-on-ray" not in name}
+    others = {name for path in TEXTS for name in images(path) if "isnet-on-ray" not in name}
+    assert {name.partition(":")[0] for name in others} >= {"grafana/grafana", "prom/prometheus"}
     assert [name for name in others if not re.fullmatch(r"[\w./-]+:v?\d+\.\d+[\w.-]*", name)] == []
     assert len({name.partition(":")[0] for name in others}) == len(others)
+
+
+def test_images_of_documents_are_seen():
+    assert "grafana/grafana" in {
+        name.partition(":")[0] for name in images(ROOT / "docs" / "operations.md")
+    }
 
 
 @pytest.mark.parametrize("path", cluster_files(), ids=relative)
