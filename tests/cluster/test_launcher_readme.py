@@ -15,7 +15,7 @@ import pytest
 from tests.cluster.dockerfile import ROOT
 
 README = ROOT / "cluster" / "README.md"
-PATHS = ("AWS", "Google Cloud", "Hosts of your own", "MLflow without Kubernetes")
+PATHS = ("AWS", "Google Cloud", "Hosts of your own", "MLflow without Kubernetes", "Kubernetes")
 
 
 def blocks(heading: str) -> str:
