@@ -1,6 +1,6 @@
 """A cluster of separate hosts on one machine, on which what happens to real clusters is rehearsed.
 
-    sudo make rehearsal                        # every scene; about ten minutes on two cores
+    sudo make rehearsal                        # every scene; about fifteen minutes on two cores
     python -m rehearsal train bulk             # some of them, as root
 
 Each host is a network namespace with an address, a hostname, processes, shared memory and temporary
