@@ -23,7 +23,11 @@ _PROGRAMS = {
 }
 """Programs, and Debian's packages that bring them."""
 
-_ATTEMPT = ["unshare", "--net", "--mount", "--pid", "--uts", "--ipc", "--fork", "true"]
+_ATTEMPT = [
+    *("unshare", "--net", "--mount", "--pid", "--uts", "--ipc", "--fork"),
+    *("sh", "-c", "ip link add switch type bridge && mount -t tmpfs tmpfs /dev/shm"),
+]
+"""What booting a host comes to."""
 
 
 def missing() -> list[str]:
