@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -131,7 +132,8 @@ def test_told_to_stop_while_it_pauses_it_stops(tmp_path: Path):
 def stopped_after_a_start(script: Path, told: int) -> subprocess.Popen[bytes]:
     """keep.sh, sent a signal once its command has run for a moment."""
     environment = {"PATH": PATH, "KEEP_PAUSE": "60"}
-    keeper = subprocess.Popen([START / "keep.sh", script], env=environment)
+    heeds = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # where our own shell ignores it
+    keeper = subprocess.Popen([START / "keep.sh", script], env=environment, preexec_fn=heeds)
     while not starts(script.parent):
         time.sleep(0.02)
     time.sleep(0.3)  # the trap is set, or the pause has begun
