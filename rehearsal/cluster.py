@@ -7,6 +7,7 @@ import os
 import secrets
 import subprocess
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -98,16 +99,18 @@ class Cluster:
     def start_head(self) -> None:
         """Boot the head and wait until it answers."""
         self.head.boot()
-        script = ROOT / "cluster" / "start" / "head.sh"
-        self.head.start(script, "--block", *self._node_options("head"))
+        self._keep("head", self._node_options("head"))
         wait_until("answer of the head", lambda: self.ask("/api/version")[0] == 200)
 
     def add(self, name: str) -> None:
-        """Boot a worker and have it join, again and again as long as the host lives."""
+        """Boot a worker and have it join."""
         self.hosts[name].boot()
-        keep, worker = (ROOT / "cluster" / "start" / f"{kind}.sh" for kind in ("keep", "worker"))
-        options = ["--block", "--num-cpus", CPUS, *self._node_options(name)]
-        self.hosts[name].start(keep, worker, *options)
+        self._keep("worker", ["--num-cpus", CPUS, *self._node_options(name)], name)
+
+    def _keep(self, kind: str, options: Sequence[object], name: str = "head") -> None:
+        """Have Ray run on a host, again and again as long as it lives."""
+        scripts = ROOT / "cluster" / "start"
+        self.hosts[name].start(scripts / "keep.sh", scripts / f"{kind}.sh", "--block", *options)
 
     def _node_options(self, name: str) -> list[object]:
         return ["--node-ip-address", network.ADDRESSES[name], "--object-store-memory", 200_000_000]

@@ -147,7 +147,7 @@ def _namespace(pid: int) -> str:
     return os.readlink(f"/proc/{pid}/ns/pid")
 
 
-def wait_until(what: str, ready: object, *, seconds: float = 120, every: float = 0.5) -> None:
+def wait_until(what: str, ready: object, *, seconds: float = 300, every: float = 0.5) -> None:
     """Wait for something to become true.
 
     Raises:
