@@ -7,7 +7,6 @@ import os
 import secrets
 import subprocess
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -99,21 +98,19 @@ class Cluster:
     def start_head(self) -> None:
         """Boot the head and wait until it answers."""
         self.head.boot()
-        self._keep("head", self._node_options("head"))
+        self._start_ray("head", "head.sh")
         wait_until("answer of the head", lambda: self.ask("/api/version")[0] == 200)
 
     def add(self, name: str) -> None:
         """Boot a worker and have it join."""
         self.hosts[name].boot()
-        self._keep("worker", ["--num-cpus", CPUS, *self._node_options(name)], name)
+        self._start_ray(name, "worker.sh", "--num-cpus", CPUS)
 
-    def _keep(self, kind: str, options: Sequence[object], name: str = "head") -> None:
+    def _start_ray(self, name: str, script: str, *options: object) -> None:
         """Have Ray run on a host, again and again as long as it lives."""
-        scripts = ROOT / "cluster" / "start"
-        self.hosts[name].start(scripts / "keep.sh", scripts / f"{kind}.sh", "--block", *options)
-
-    def _node_options(self, name: str) -> list[object]:
-        return ["--node-ip-address", network.ADDRESSES[name], "--object-store-memory", 200_000_000]
+        start = ROOT / "cluster" / "start"
+        here = ["--node-ip-address", network.ADDRESSES[name], "--object-store-memory", 200_000_000]
+        self.hosts[name].start(start / "keep.sh", start / script, "--block", *here, *options)
 
     def workers(self) -> list[str]:
         """Names of the workers that the head thinks alive."""
