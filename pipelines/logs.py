@@ -66,6 +66,14 @@ def say(logger: logging.Logger, message: str, **numbers: Any) -> None:
         print(message, flush=True)
 
 
+def warn(logger: logging.Logger, message: str) -> None:
+    """Print a warning on stderr; where lines are JSON, log it with that level."""
+    if as_json():
+        logger.warning(message)
+    else:
+        print(f"warning: {message}", file=sys.stderr, flush=True)
+
+
 def _writes_to_the_terminal(handler: logging.Handler) -> bool:
     return isinstance(handler, logging.StreamHandler) and not isinstance(
         handler, logging.FileHandler

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,7 @@ from pipelines.bulk.reporting import Reporter
 from pipelines.bulk.results import RESULTS
 from pipelines.bulk.samples import draw_samples
 from pipelines.bulk.survey import Survey
+from pipelines.logs import warn
 from pipelines.storage import join, printable, split_name
 from pipelines.tracking.runs import (
     Status,
@@ -27,6 +29,8 @@ from pipelines.tracking.runs import (
     log_metrics,
     open_run,
 )
+
+_log = logging.getLogger(__name__)
 
 SAMPLES = "samples.png"
 
@@ -83,7 +87,7 @@ def _open(found: Survey) -> str | None:
             run_id=read_run_id(config.output),
         )
     except InputError as error:
-        print(f"warning: not logged to MLflow: {error}", flush=True)
+        warn(_log, f"not logged to MLflow: {error}")
         return None
     keep_run_id(config.output, run_id)
     return run_id

@@ -13,7 +13,7 @@ from typing import Self
 from isnet.config import InputError
 from pipelines.bulk.metrics import JobMetrics
 from pipelines.bulk.progress import LISTED_FAILURES, JobProgress, State, write_progress
-from pipelines.logs import say
+from pipelines.logs import say, warn
 from pipelines.progress import clock
 
 _FILE_S, _LINE_S = 1.0, 5.0
@@ -157,5 +157,5 @@ class Reporter:
             write_progress(self._output, progress)
         except InputError as error:
             if not self._warned:
-                say(_log, f"warning: {error}")
+                warn(_log, str(error))
             self._warned = True

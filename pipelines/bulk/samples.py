@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -16,8 +17,11 @@ from pipelines.bulk.config import InpaintConfig
 from pipelines.bulk.masking import mask_of
 from pipelines.bulk.results import DONE, Row, read_part
 from pipelines.codec import preview, read_upload
+from pipelines.logs import warn
 from pipelines.reporting.grid import comparison_grid
 from pipelines.storage import open_filesystem, read_bytes
+
+_log = logging.getLogger(__name__)
 
 _ROWS = 6
 _SIDE = 240
@@ -53,7 +57,7 @@ def _samples(
             before = _before(collection, config, index)
             yield row["input"], before, _after(config, row["output"])
         except (InputError, OSError) as error:
-            print(f"warning: {row['input']} is not among the samples: {error}", flush=True)
+            warn(_log, f"{row['input']} is not among the samples: {error}")
 
 
 def _chosen(output: str, units: Sequence[np.ndarray]) -> dict[int, Row]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -24,10 +25,13 @@ from pipelines.evaluation.plan_file import keep_plan
 from pipelines.evaluation.running import choose_devices, choose_pool, measure_all
 from pipelines.evaluation.units import make_units
 from pipelines.evaluation.work import Work
+from pipelines.logs import warn
 from pipelines.shards import MANIFEST, Manifest
 from pipelines.shared_storage import require_shared
 from pipelines.storage import join, printable, write_or_explain
 from pipelines.tracking.runs import git_commit
+
+_log = logging.getLogger(__name__)
 
 SCORES = "scores.parquet"
 """The per-image table, below the output."""
@@ -107,7 +111,7 @@ def usable_lpips(asked: Sequence[PackageNetwork], size: int) -> dict[PackageNetw
                 raise InputError(f"pictures of {size}x{size} are too small for it")
             source = build_lpips(name).source
         except InputError as error:
-            print(f"warning: LPIPS on {name} is not measured: {error}", flush=True)
+            warn(_log, f"LPIPS on {name} is not measured: {error}")
         else:
             usable[name] = source
     return usable

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -17,9 +18,12 @@ from pipelines.evaluation.recording import record
 from pipelines.evaluation.report.figures import figures
 from pipelines.evaluation.report.writing import FIGURE_FILES, TABLE_FILES, write_report
 from pipelines.evaluation.results import Results
+from pipelines.logs import warn
 from pipelines.reporting.document import Picture
 from pipelines.reporting.writing import HTML
 from pipelines.storage import exists, join, local_copy, open_filesystem, printable, write_or_explain
+
+_log = logging.getLogger(__name__)
 
 
 def publish(
@@ -53,7 +57,7 @@ def _delete_stale(output: str, written: Collection[str]) -> None:
         try:
             filesystem.delete_file(f"{folder}/{name}")
         except OSError as error:
-            print(f"warning: {name} of an older report stays: {printable(one_line(error))}")
+            warn(_log, f"{name} of an older report stays: {printable(one_line(error))}")
 
 
 def _pictures(outcome: EvaluationOutcome, findings: Findings) -> list[Picture]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
@@ -13,6 +14,7 @@ from pipelines.evaluation.candidates import Entrant
 from pipelines.evaluation.config import EvaluateConfig, shown
 from pipelines.evaluation.outcome import EvaluationOutcome
 from pipelines.evaluation.results import Results
+from pipelines.logs import warn
 from pipelines.storage import printable
 from pipelines.tracking.runs import (
     Status,
@@ -22,6 +24,8 @@ from pipelines.tracking.runs import (
     log_once,
     open_run,
 )
+
+_log = logging.getLogger(__name__)
 
 _ARTIFACTS = "evaluation"
 
@@ -48,7 +52,7 @@ def record(
             parent_run_id=_parent(uri, entrants[0]),
         )
     except InputError as error:
-        print(f"warning: not logged to MLflow: {error}")
+        warn(_log, f"not logged to MLflow: {error}")
         return
     status: Status = "FAILED"
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated
@@ -11,12 +12,14 @@ import numpy as np
 import tyro
 
 from isnet.masks import SUSPICIOUS_MEAN_RATIO
+from pipelines.logs import warn
 from pipelines.preparation.contact_sheet import draw_contact_sheet
 from pipelines.reading import read_column
 from pipelines.reporting.markdown import markdown_table
 from pipelines.shards import CONTACT_SHEET, REJECTED, SCHEMAS, Manifest, read_manifest
-from pipelines.sources.listing import warn
 from pipelines.storage import join, open_filesystem, printable, write_atomically
+
+_log = logging.getLogger(__name__)
 
 _BAR = 40
 """Characters of the longest bar."""
@@ -50,9 +53,10 @@ def inspect(config: InspectConfig) -> None:
         print("\n".join(_histogram(split, ratios)) + "\n")
         if manifest.mask_files and ratios.mean() > SUSPICIOUS_MEAN_RATIO:
             warn(
+                _log,
                 f"the {split} masks are {ratios.mean():.0%} hole on average; if that is the wrong "
                 "way round, prepare again with the other polarity (--mask-polarity, or "
-                "--heldout-mask-polarity)"
+                "--heldout-mask-polarity)",
             )
     _draw(config.data, manifest)
     print(f"contact sheet: {printable(join(config.data, CONTACT_SHEET))}")

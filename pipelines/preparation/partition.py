@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import logging
 import posixpath
 from dataclasses import dataclass
 
@@ -17,9 +18,12 @@ import pyarrow as pa
 from pyarrow import compute
 
 from isnet.config import InputError
+from pipelines.logs import warn
 from pipelines.shards import SPLITS
-from pipelines.sources.listing import Listing, warn
+from pipelines.sources.listing import Listing
 from pipelines.storage import open_filesystem, printable, read_bytes
+
+_log = logging.getLogger(__name__)
 
 _CODES = {str(code): code for code in range(len(SPLITS))}
 
@@ -55,7 +59,9 @@ class Partition:
         self._require_all(found, listing, source)
         unnamed = int((found < 0).sum())
         if unnamed:
-            warn(f"{self.name} does not name {unnamed:,} of the pictures in {source}; left out")
+            warn(
+                _log, f"{self.name} does not name {unnamed:,} of the pictures in {source}; left out"
+            )
         codes = np.where(found < 0, -1, self.codes[found])
         splits = {split: np.flatnonzero(codes == code) for code, split in enumerate(SPLITS)}
         for split in ("train", "validation"):

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterable, Iterator, Sequence
 
 from pyarrow import fs
 
 from isnet.config import InputError
 from isnet.masks import SUSPICIOUS_MEAN_RATIO
+from pipelines.logs import warn
 from pipelines.preparation.config import LOCATIONS, PrepareConfig, shown
 from pipelines.preparation.plan import Plan
 from pipelines.preparation.units import BUCKETS, Done
 from pipelines.preparation.work import Origin
 from pipelines.shards import REJECTED, Kind, Manifest, Shard, content_hash
-from pipelines.sources.listing import warn
 from pipelines.storage import printable, write_atomically
+
+_log = logging.getLogger(__name__)
 
 _KINDS: tuple[Kind, ...] = ("images", "masks")
 
@@ -111,9 +114,10 @@ def warn_of_polarity(plan: Plan, masks: Sequence[Done]) -> None:
         flag = origin.flag.removesuffix("s") + "-polarity"
         location = origin.source.name.partition(" ")[2]
         warn(
+            _log,
             f"the masks in {location} are {mean:.0%} hole on average, read as "
             f"{origin.polarity}; if that is the wrong way round, run again with "
-            f"{flag} {other} --overwrite"
+            f"{flag} {other} --overwrite",
         )
 
 
@@ -122,10 +126,10 @@ def print_summary(config: PrepareConfig, manifest: Manifest, done: Sequence[Done
     for kind in _KINDS:
         rejected = _rejected(done, kind)
         for (_, key), reason in list(rejected.items())[:5]:
-            warn(f"{key}: {reason}")
+            warn(_log, f"{key}: {reason}")
         if rejected:
             where = f"{printable(config.output)}/{REJECTED}"
-            warn(f"{len(rejected)} {kind} left out, listed in {where}")
+            warn(_log, f"{len(rejected)} {kind} left out, listed in {where}")
     megabytes = sum(shard.bytes for shard in manifest.all_shards()) / 1e6
     print(
         f"prepared {printable(config.output)}: {', '.join(_counts(manifest))} of "

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
-import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,6 +16,9 @@ import pyarrow as pa
 from pyarrow import compute
 
 from isnet.config import InputError
+from pipelines.logs import warn
+
+_log = logging.getLogger(__name__)
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif")
 """Endings of the files that are taken for pictures, in any case; other files are left alone."""
@@ -168,12 +171,7 @@ def require_pictures(
             f"{advice}{left_out and f' ({left_out})'}"
         )
     if left_out:
-        warn(f"{name}: {left_out}")
-
-
-def warn(message: str) -> None:
-    """Print a warning."""
-    print(f"warning: {message}", file=sys.stderr, flush=True)
+        warn(_log, f"{name}: {left_out}")
 
 
 def _left_out(others: Counter[str], notes: Sequence[str]) -> str:

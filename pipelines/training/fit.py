@@ -17,7 +17,7 @@ from isnet.checkpoint import CONFIG_FILE, GENERATOR_FILES, WEIGHTS_FILE
 from isnet.config import InputError
 from pipelines import logs
 from pipelines.claim import Claim
-from pipelines.logs import say
+from pipelines.logs import say, warn
 from pipelines.shards import read_manifest
 from pipelines.storage import absolute, local_copy, printable, require_absolute
 from pipelines.tracking.registry import register_model
@@ -186,10 +186,8 @@ def _register(run: Run, checkpoint: Path, inspection: Inspection) -> bool:
     try:
         version = register_model(uri, run_id, checkpoint, tags=inspection.facts)
     except InputError as error:
-        say(
-            _log,
-            f"warning: the model was not registered, run the same command to try again: {error}",
-        )
+        again = "run the same command to try again"
+        warn(_log, f"the model was not registered, {again}: {error}")
         return False
     say(_log, f"registered as models:/isnet/{version}")
     return True

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import logging
 import socket
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,9 +12,12 @@ from ray.train.collective import broadcast_from_rank_zero
 
 from isnet.checkpoint import TRAINING_FILE, load_training_state
 from isnet.config import InputError
+from pipelines.logs import warn
 from pipelines.storage import exists, local_copy, open_filesystem, printable
 from pipelines.training.checkpoints import Damaged, find
 from pipelines.training.ranks import Ranks
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +74,9 @@ def choose(run: str) -> tuple[str | None, Mapping[str, Any] | None, int | None, 
             newer.append(Damaged(location=saved.location, step=saved.step, reason=str(error)))
             continue
         for broken in newer:
-            _warn(f"{_name(broken)} is passed over: {broken.reason}; on from step {saved.step}")
+            warn(
+                _log, f"{_name(broken)} is passed over: {broken.reason}; on from step {saved.step}"
+            )
         return saved.location, state, max((b.step for b in newer), default=None), ""
     if not newer:
         return None, None, None, ""
@@ -89,7 +94,3 @@ def _read(location: str) -> dict[str, Any]:
 
 def _name(broken: Damaged) -> str:
     return printable(broken.location).rpartition("/")[2].partition("?")[0]
-
-
-def _warn(message: str) -> None:
-    print(f"warning: {message}", file=sys.stderr, flush=True)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from pipelines import logs
-from pipelines.logs import say, set_up
+from pipelines.logs import say, set_up, warn
 
 LOG = logging.getLogger("pipelines.test")
 
@@ -83,6 +83,23 @@ def test_records_of_others_are_json_too_and_stand_once(
     assert [line["message"] for line in found] == ["slow", "lost", "failed"]
     assert {line["run"] for line in found} == {"first"}
     assert found[2]["exception"].endswith("KeyError: 'absent'")
+
+
+def test_people_see_that_it_is_a_warning(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv(logs.FORMAT_VARIABLE, raising=False)
+    warn(LOG, "no room")
+    assert capsys.readouterr() == ("", "warning: no room\n")
+
+
+def test_a_warning_has_its_level_in_json(
+    json_lines: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    set_up()
+    warn(LOG, "no room")
+    (line,) = lines(capsys)
+    assert (line["level"], line["message"]) == ("WARNING", "no room")
 
 
 @pytest.mark.ray

@@ -207,7 +207,7 @@ def test_mlflow_has_one_run_with_counts_and_samples(photos, start, tracking_uri,
 def test_without_mlflow_a_job_runs_all_the_same(photos, start, closed_port, capsys):
     tracking = TrackingConfig(uri=f"http://127.0.0.1:{closed_port}")
     assert start(tracking=tracking).done == 12
-    assert "warning: not logged to MLflow" in capsys.readouterr().out
+    assert "warning: not logged to MLflow" in capsys.readouterr().err
 
 
 def test_a_dry_run_says_what_would_be_done_and_writes_nothing(photos, model, tmp_path, capsys):

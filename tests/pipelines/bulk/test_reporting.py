@@ -124,7 +124,7 @@ def test_a_file_that_cannot_be_written_brings_one_warning_and_no_error(tmp_path,
         reporter.begin(done=0, run_id=None)
         reporter.advance(1, {}, [])
         reporter.end("finished")
-    assert capsys.readouterr().out.count(f"warning: cannot write to {tmp_path}/file/out") == 1
+    assert capsys.readouterr().err.count(f"warning: cannot write to {tmp_path}/file/out") == 1
 
 
 def test_what_stopped_a_job_is_told(tmp_path):
