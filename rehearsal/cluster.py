@@ -12,11 +12,12 @@ from types import TracebackType
 from typing import Any, Self
 
 from rehearsal import dashboard, network
-from rehearsal.host import Host, wait_until
+from rehearsal.host import Host
 from rehearsal.job import Job
 from rehearsal.machine import ROOT, image_environment
 from rehearsal.object_store import ObjectStore
 from rehearsal.tracking import Tracking
+from rehearsal.waiting import wait_until
 
 WORKERS = ("worker-1", "worker-2")
 CPUS = 3

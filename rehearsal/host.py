@@ -6,7 +6,6 @@ import os
 import shlex
 import signal
 import subprocess
-import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -53,7 +52,7 @@ class Host:
 
     def __init__(self, name: str, folder: Path, environment: Mapping[str, str]) -> None:
         """Plan it."""
-        self.name, self.address = name, network.ADDRESSES[name]
+        self.name = name
         self.folder = folder / name
         self.folder.mkdir(parents=True)
         (self.folder / "hosts").write_text(network.hosts_file())
@@ -76,13 +75,14 @@ class Host:
             parts=shlex.join(part for part in _IN_THE_IMAGE if (ROOT / part).exists()),
         )
         spaces = ["--net", "--uts", "--ipc", "--mount", "--pid", "--fork", "--kill-child"]
-        boots = self._boots = subprocess.Popen(
-            ["setpriv", "--pdeathsig", "KILL", "unshare", *spaces, "bash", "-c", script],
-            env=self.environment,
-            stdout=subprocess.PIPE,
-            stderr=self.log.open("ab"),
-            text=True,
-        )
+        with self.log.open("ab") as log:
+            boots = self._boots = subprocess.Popen(
+                ["setpriv", "--pdeathsig", "KILL", "unshare", *spaces, "bash", "-c", script],
+                env=self.environment,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+            )
         assert boots.stdout is not None
         if boots.stdout.readline() != "up\n":
             raise RuntimeError(f"{self.name} did not start; is this a container without mounts?")
@@ -145,18 +145,3 @@ class Host:
 def _namespace(pid: int) -> str:
     """Say in which space of processes one is."""
     return os.readlink(f"/proc/{pid}/ns/pid")
-
-
-def wait_until(what: str, ready: object, *, seconds: float = 300, every: float = 0.5) -> None:
-    """Wait for something to become true.
-
-    Raises:
-        TimeoutError: it did not.
-
-    """
-    assert callable(ready)
-    until = time.monotonic() + seconds
-    while not ready():
-        if time.monotonic() > until:
-            raise TimeoutError(f"no {what} after {seconds:.0f} seconds")
-        time.sleep(every)

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rehearsal.host import wait_until
+from rehearsal.waiting import wait_until
 
 
 class Job:
@@ -59,9 +59,9 @@ class Job:
         found: list[re.Match[str]] = []
 
         def printed() -> bool:
-            ended = self._process.poll() is not None
-            found.extend(re.finditer(pattern, self.output))
-            if ended and not found:
+            running = self.is_running  # before its output is read, or the end of that is missed
+            found[:] = re.finditer(pattern, self.output)
+            if not running and not found:
                 raise RuntimeError(f"{self.name} ended without {pattern!r}: {self._tail()}")
             return bool(found)
 
@@ -76,7 +76,7 @@ class Job:
             TimeoutError: it did not end in time.
 
         """
-        wait_until(f"end of {self.name}", lambda: self._process.poll() is not None, seconds=seconds)
+        wait_until(f"end of {self.name}", lambda: not self.is_running, seconds=seconds)
         if self._process.returncode:
             raise RuntimeError(f"{self.name} failed: {self._tail()}")
         return self.output

@@ -6,9 +6,9 @@ from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
 from pipelines.training.checkpoints import newest
-from rehearsal.host import wait_until
 from rehearsal.object_store import ObjectStore
 from rehearsal.tracking import URI
+from rehearsal.waiting import wait_until
 
 _EVERY_STEP = "train/samples_per_second"
 

@@ -8,10 +8,11 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from rehearsal.host import Host, wait_until
+from rehearsal.host import Host
 from rehearsal.machine import ROOT, postgres_programs
 from rehearsal.object_store import BUCKET
 from rehearsal.outcome import expect
+from rehearsal.waiting import wait_until
 
 URI = "http://mlflow:5000"
 _NAME = "mlflow"

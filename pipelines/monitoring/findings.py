@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 from pipelines.monitoring.state import BulkJob, Campaign, Endpoint, Node, Run, State, Waiting
@@ -38,6 +39,10 @@ class Finding:
         return f"docs/operations.md#{self.alert.lower()}"
 
 
+_critical = partial(Finding, severity="critical")
+_warning = partial(Finding, severity="warning")
+
+
 def findings(state: State) -> list[Finding]:
     """Name all that stands out, what is worst first."""
     found = [_lost(address) for address in state.lost]
@@ -57,8 +62,7 @@ def findings(state: State) -> list[Finding]:
 
 
 def _lost(address: str) -> Finding:
-    return Finding(
-        severity="warning",
+    return _warning(
         subject=f"node {address}",
         message="is lost, or does not answer: runs go on elsewhere, or wait for another",
         alert="IsnetNodeLost",
@@ -83,8 +87,7 @@ def _of_node(node: Node, *, training: bool) -> Iterator[Finding]:
         )
     share = _share(node.store_used, node.store_total)
     if share > FULL_STORE or node.spilled:
-        yield Finding(
-            severity="warning",
+        yield _warning(
             subject=subject,
             message=(
                 f"has its object store {share:.0%} full and {node.spilled / 2**30:.1f} GiB of it "
@@ -95,8 +98,7 @@ def _of_node(node: Node, *, training: bool) -> Iterator[Finding]:
         )
     busy = [gpu.utilisation for gpu in node.gpus if gpu.utilisation is not None]
     if training and busy and max(busy) < IDLE_GPU:
-        yield Finding(
-            severity="warning",
+        yield _warning(
             subject=subject,
             message=f"has GPUs that idle ({max(busy):.0%}) while a run is active: does it wait?",
             alert="IsnetGpuIdle",
@@ -105,8 +107,7 @@ def _of_node(node: Node, *, training: bool) -> Iterator[Finding]:
 
 def _of_waiting(waiting: Waiting) -> Iterator[Finding]:
     if waiting.tasks or waiting.placement_groups:
-        yield Finding(
-            severity="warning",
+        yield _warning(
             subject="cluster",
             message=(
                 f"{waiting.placement_groups} group(s) of workers wait for room, and "
@@ -120,22 +121,19 @@ def _of_waiting(waiting: Waiting) -> Iterator[Finding]:
 def _of_run(run: Run) -> Iterator[Finding]:
     subject = f"run {run.name}"
     if not run.ranks:
-        yield Finding(
-            severity="warning",
+        yield _warning(
             subject=subject,
             message="has no worker that trains: it starts, or waits for nodes",
             alert="IsnetTrainingStuck",
         )
     elif run.last_step_age is not None and run.last_step_age > SILENT_S:
-        yield Finding(
-            severity="critical",
+        yield _critical(
             subject=subject,
             message=f"has made no step for {run.last_step_age / 60:.0f} minutes: see its logs",
             alert="IsnetTrainingStuck",
         )
     if run.stall is not None and run.stall > STALL:
-        yield Finding(
-            severity="warning",
+        yield _warning(
             subject=subject,
             message=(
                 f"waits for data {run.stall:.0%} of its time: give Ray Data more CPUs (nodes "
@@ -144,8 +142,7 @@ def _of_run(run: Run) -> Iterator[Finding]:
             alert="IsnetTrainingStarved",
         )
     if run.rollbacks:
-        yield Finding(
-            severity="warning",
+        yield _warning(
             subject=subject,
             message=(
                 f"went back to a checkpoint {run.rollbacks} time(s), for a loss that was not "
@@ -154,8 +151,7 @@ def _of_run(run: Run) -> Iterator[Finding]:
             alert="IsnetTrainingRollbacks",
         )
     if run.undecodable_rows > UNDECODABLE * run.samples:
-        yield Finding(
-            severity="warning",
+        yield _warning(
             subject=subject,
             message=(
                 f"met {run.undecodable_rows} rows that cannot be decoded among {run.samples}: "
@@ -170,15 +166,13 @@ def _of_campaign(campaign: Campaign) -> Iterator[Finding]:
     trials = campaign.trials
     ended = sum(trials.get(state, 0) for state in ("finished", "failed", "stopped"))
     if trials.get("failed", 0) > FAILED_TRIALS * ended:
-        yield Finding(
-            severity="warning",
+        yield _warning(
             subject=subject,
             message=f"{trials['failed']} of {ended} trials that have ended failed: see its report",
             alert="IsnetTrialsFailing",
         )
     if trials.get("waiting") and not trials.get("running"):
-        yield Finding(
-            severity="warning",
+        yield _warning(
             subject=subject,
             message=f"{trials['waiting']} trials wait and none runs: the cluster has no room",
             alert="IsnetCampaignStuck",
@@ -190,15 +184,13 @@ def _of_job(job: BulkJob) -> Iterator[Finding]:
     if job.failed is not None and job.failed > FAILED_PICTURES:
         reasons = {name: count for name, count in job.tried.items() if name != "filled"}
         worst = max(reasons, key=reasons.__getitem__)
-        yield Finding(
-            severity="warning",
+        yield _warning(
             subject=subject,
             message=f"{job.failed:.0%} of its pictures cannot be filled, most of them: {worst}",
             alert="IsnetBulkFailing",
         )
     if job.time.get("read", 0.0) > STALL:
-        yield Finding(
-            severity="warning",
+        yield _warning(
             subject=subject,
             message=(
                 f"waits for pictures {job.time['read']:.0%} of its time: raise --cpus-per-actor, "
@@ -212,22 +204,19 @@ def _of_endpoint(endpoint: Endpoint) -> Iterator[Finding]:
     subject = f"endpoint {endpoint.name}"
     for deployment, healthy in endpoint.healthy_replicas.items():
         if not healthy:
-            yield Finding(
-                severity="critical",
+            yield _critical(
                 subject=subject,
                 message=f"has no healthy replica of {deployment}: see `serve status`",
                 alert="IsnetNoReplica",
             )
     if endpoint.errors is not None and endpoint.errors > ERRORS:
-        yield Finding(
-            severity="critical",
+        yield _critical(
             subject=subject,
             message=f"{endpoint.errors:.0%} of its answers are errors: read its replicas' logs",
             alert="IsnetErrors",
         )
     if endpoint.seconds_95 is not None and endpoint.seconds_95 > SLOW_S:
-        yield Finding(
-            severity="warning",
+        yield _warning(
             subject=subject,
             message=f"one request in twenty takes longer than {endpoint.seconds_95:.0f} s",
             alert="IsnetSlow",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 Shares = Mapping[str, float]
 """Of time, by what it was spent on; they add up to 1, or there are none yet."""
@@ -139,7 +139,7 @@ class State:
     runs: tuple[Run, ...] = ()
     campaigns: tuple[Campaign, ...] = ()
     bulk_jobs: tuple[BulkJob, ...] = ()
-    endpoints: tuple[Endpoint, ...] = field(default=())
+    endpoints: tuple[Endpoint, ...] = ()
 
 
 def number(value: float | None) -> float | None:

@@ -9,11 +9,11 @@ import numpy as np
 from PIL import Image
 from pyarrow import parquet
 
-from rehearsal.host import wait_until
 from rehearsal.machine import ROOT
 from rehearsal.outcome import Told, expect
 from rehearsal.stage import Stage, uri, words
 from rehearsal.tracking import URI
+from rehearsal.waiting import wait_until
 
 SIZE = 64
 _HOLE = slice(SIZE // 4, SIZE // 2)

@@ -6,10 +6,10 @@ import io
 
 import pandas as pd
 
-from rehearsal.host import wait_until
 from rehearsal.outcome import Told, expect
 from rehearsal.stage import Stage, uri, words
 from rehearsal.tracking import URI
+from rehearsal.waiting import wait_until
 
 IMAGES = 160
 _OUTPUT = "evaluation"

@@ -14,11 +14,11 @@ import yaml
 from PIL import Image
 
 from pipelines.client import Client, InpaintError
-from rehearsal.host import wait_until
 from rehearsal.machine import ROOT
 from rehearsal.outcome import Told, expect
 from rehearsal.stage import Stage
 from rehearsal.tracking import URI
+from rehearsal.waiting import wait_until
 
 ENDPOINT = "http://head:8000"
 CLIENTS = 3
