@@ -20,8 +20,8 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from types import ModuleType, TracebackType
-from typing import Any, Self
+from types import ModuleType
+from typing import Any
 
 from ray.util import metrics
 
@@ -122,19 +122,6 @@ class LastingGauge:
     def close(self) -> None:
         """Say it no more."""
         self._closed.set()
-
-    def __enter__(self) -> Self:
-        """Return the gauge."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Close it."""
-        self.close()
 
     def _refresh(self) -> None:
         while not self._closed.wait(REFRESH_SECONDS):

@@ -6,7 +6,7 @@ import logging
 import math
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
 
 import ray
@@ -62,7 +62,7 @@ def launch(
     workers = f"{config.num_workers} {kind} worker(s), {config.precision}"
     say(_log, f"training {config.name} on {workers}")
     job = _job(run, claim, manifest, inspection, link, run_name)
-    with on_sigterm(link), active(run_name), _storage_errors(run):
+    with on_sigterm(link), closing(active(run_name)), _storage_errors(run):
         result: Any = _trainer(config, job).fit()
     ending: Ending = result.return_value
     return ending

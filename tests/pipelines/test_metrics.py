@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 
 import pytest
 
@@ -61,7 +62,7 @@ def test_gauges_repeat_what_they_said_last_until_they_are_closed(
 ) -> None:
     monkeypatch.setattr(metrics, "REFRESH_SECONDS", 0.001)
     said = Noted()
-    with LastingGauge(said) as gauge:
+    with closing(LastingGauge(said)) as gauge:
         gauge.set(1, term="l1")
         gauge.set(3, term="l1")
         gauge.set(2, term="style")
@@ -118,7 +119,7 @@ def _seconds_of_a_hundred(recorded: WorkerMetrics) -> float:
 
 def test_a_level_is_declared_with_its_tags() -> None:
     level = Level(name="isnet_test", description="One.", tags=("run", "term"))
-    with level.make(run="a") as gauge:
+    with closing(level.make(run="a")) as gauge:
         gauge.set(1, term="b")
         with pytest.raises(ValueError, match="Missing value for tag key"):
             gauge.set(1)
