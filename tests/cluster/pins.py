@@ -24,6 +24,6 @@ def written_for_people_and_clusters() -> Iterator[Path]:
 
 
 def cluster_files() -> list[Path]:
-    """Everything below cluster/ but the dashboards' JSON."""
+    """Everything below cluster/ but the dashboards' JSON, and what Python leaves there."""
     files = (path for path in (ROOT / "cluster").rglob("*") if path.is_file())
-    return sorted(path for path in files if path.suffix != ".json")
+    return sorted(path for path in files if path.suffix not in (".json", ".pyc"))
