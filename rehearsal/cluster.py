@@ -67,7 +67,9 @@ class Cluster:
         except BaseException:
             self._end()
             raise
-        print(f"cluster: up in {time.monotonic() - started:.0f} s", flush=True)
+        hosts = (self.hosts[name] for name in ("head", "mlflow", *WORKERS))
+        held = ", ".join(f"{host.name} {host.memory() / 2**30:.2f} GiB" for host in hosts)
+        print(f"cluster: up in {time.monotonic() - started:.0f} s; holds {held}", flush=True)
         return self
 
     def __exit__(

@@ -124,7 +124,11 @@ class Host:
         """Read the end of the log, for messages."""
         return self.log.read_text(encoding="utf-8", errors="replace")[-2000:]
 
-    def processes(self, word: str) -> list[psutil.Process]:
+    def memory(self) -> int:
+        """Bytes that its processes hold, what they share counted once."""
+        return sum(process.memory_full_info().pss for process in self.processes())
+
+    def processes(self, word: str = "") -> list[psutil.Process]:
         """Its processes whose command line holds a word."""
         ours, found = _namespace(self._first), []
         for process in psutil.process_iter():
