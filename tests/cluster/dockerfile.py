@@ -16,7 +16,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from rehearsal.machine import ROOT, image_environment
+from rehearsal.machine import ROOT
 
 DOCKERFILE = ROOT / "cluster" / "Dockerfile"
 IMAGE = re.search(r"--tag (\S+)", DOCKERFILE.read_text()).group(1)  # type: ignore[union-attr]
@@ -51,7 +51,7 @@ def instructions(text: str) -> list[Instruction]:
 
 
 def assignments(instruction: Instruction) -> dict[str, str]:
-    """The KEY=VALUE words of an ARG; `image_environment` knows those of ENV."""
+    """The KEY=VALUE words of an ARG or an ENV."""
     return dict(word.split("=", 1) for word in shlex.split(instruction.text))
 
 
@@ -124,7 +124,7 @@ class Replay:
             case "ARG":
                 self.environment |= assignments(instruction) | self._arguments
             case "ENV":
-                self.environment |= image_environment()
+                self.environment |= assignments(instruction)
             case "WORKDIR":
                 self.workdir = self.files / instruction.text.lstrip("/")
                 self.workdir.mkdir(parents=True)

@@ -8,12 +8,14 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
 from rehearsal.machine import image_environment
 from tests.cluster.dockerfile import (
     ROOT,
     Instruction,
     Replay,
+    assignments,
     instructions,
     is_ignored,
     with_pips_cache,
@@ -61,10 +63,16 @@ def test_its_processes_are_not_roots():
 
 
 def test_one_block_says_the_environment_of_every_process():
-    assert len(of("ENV")) == 1
+    (block,) = of("ENV")
     environment = image_environment()
+    assert environment == assignments(block)  # what the rehearsal reads is what a build would
     assert environment["RAY_AUTH_MODE"] == "token"
     assert not [key for key in environment if re.search("SECRET|PASSWORD|AUTH_TOKEN|KEY", key)]
+
+
+def test_the_image_has_the_variables_that_jobs_bring():
+    brought = yaml.safe_load((ROOT / "cluster" / "runtime-env.yaml").read_text())["env_vars"]
+    assert brought.items() <= image_environment().items()
 
 
 def test_what_changes_least_comes_first():

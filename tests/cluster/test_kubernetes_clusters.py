@@ -5,21 +5,23 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 import pytest
 import ray
 import yaml
+from ray._private.ray_constants import DEFAULT_OBJECT_STORE_MEMORY_PROPORTION
 from ray.autoscaler._private.kuberay.autoscaling_config import (
     _derive_autoscaling_config_from_ray_cr,
 )
+from ray.autoscaler._private.kuberay.utils import parse_quantity
 from ray.autoscaler.v2.instance_manager.config import NodeTypeConfig
 from ray.autoscaler.v2.scheduler import ResourceDemandScheduler, SchedulingRequest
 from ray.autoscaler.v2.utils import ResourceRequestUtil
 
 from tests.cluster.kustomize import JOBS, OVERLAYS, ROOT, everything, find, render
 from tests.cluster.pods import pods_of
-from tests.cluster.quantities import quantity
 
 GIB = 2**30
 SMALL_MACHINE = {"cpu": 4, "memory": 24 * GIB}
@@ -145,23 +147,23 @@ def test_the_endpoint_has_room_for_its_replicas(overlay: str):
 
 
 def test_shared_memory_holds_what_ray_takes_for_its_objects(overlay: str):
-    for pod in pods_of(everything(overlay)):
-        sizes = [
-            quantity(volume["emptyDir"]["sizeLimit"])
+    nodes = [pod for pod in pods_of(everything(overlay)) if "ray.io/is-ray-node" in pod.labels]
+    assert nodes
+    for pod in nodes:
+        (size,) = (
+            parse_quantity(volume["emptyDir"]["sizeLimit"])
             for volume in pod.spec["volumes"]
             if volume.get("emptyDir", {}).get("medium") == "Memory"
-        ]
-        for size in sizes:
-            assert size >= 0.3 * quantity(
-                pod.spec["containers"][0]["resources"]["limits"]["memory"]
-            )
+        )
+        memory = parse_quantity(pod.spec["containers"][0]["resources"]["limits"]["memory"])
+        assert float(size) >= DEFAULT_OBJECT_STORE_MEMORY_PROPORTION * float(memory), pod.name
 
 
-def requested(objects: Sequence[Any], what: str) -> float:
+def requested(objects: Sequence[Any], what: str) -> Decimal | int:
     """What the pods that are always there ask for, all together."""
     running = [pod for pod in pods_of(objects) if "redis-cleanup" not in pod.name]
     return sum(
-        quantity(container["resources"]["requests"][what])
+        parse_quantity(container["resources"]["requests"][what])
         for pod in running
         for container in pod.spec["containers"]
     )

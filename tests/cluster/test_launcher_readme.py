@@ -13,27 +13,9 @@ from pathlib import Path
 import pytest
 
 from tests.cluster.dockerfile import ROOT
+from tests.cluster.readme import README, blocks, commands, given
 
-README = ROOT / "cluster" / "README.md"
 PATHS = ("AWS", "Google Cloud", "Hosts of your own", "MLflow without Kubernetes", "Kubernetes")
-
-
-def blocks(heading: str) -> str:
-    """What a section says to a shell, a command a line or several."""
-    pattern = rf"^###? {heading}\n(.*?)(?=^###? |\Z)"
-    (section,) = re.findall(pattern, README.read_text(), re.MULTILINE | re.DOTALL)
-    found = re.findall(r"^```sh\n(.*?)^```", section, re.MULTILINE | re.DOTALL)
-    return "".join(found).replace("\\\n", " ")
-
-
-def commands(line: str) -> list[str]:
-    """The first words of a line's commands, which `;`, `&&` or `|` join; comments are none."""
-    first, found = True, []
-    for token in shlex.shlex(line, posix=True, punctuation_chars=";&|"):
-        if first:
-            found.append(token)
-        first = token in (";", "&&", "||", "|")
-    return [word for word in found if word != "done"]
 
 
 def test_commands_are_counted():
@@ -47,8 +29,7 @@ def test_commands_are_counted():
 
 @pytest.mark.parametrize("heading", PATHS)
 def test_a_path_has_ten_commands_or_fewer(heading: str):
-    given = [word for line in blocks(heading).splitlines() for word in commands(line)]
-    assert 5 < len(given) <= 10, given
+    assert 5 < len(given(heading)) <= 10, given(heading)
 
 
 @pytest.mark.parametrize("heading", PATHS)
@@ -74,9 +55,9 @@ def test_what_is_put_in_place_of_an_example_is_put_everywhere(cloud: str):
 
 def test_the_token_is_nobody_elses_from_the_start_and_not_printed(tmp_path: Path):
     text = README.read_text() + (ROOT / "README.md").read_text()
-    given = re.findall(r"^\(umask [^)]*get-auth-token[^)]*\)", text, re.MULTILINE)
-    assert len(given) == text.count("get-auth-token") > 1
-    (command,) = set(given)
+    written = re.findall(r"^\(umask [^)]*get-auth-token[^)]*\)", text, re.MULTILINE)
+    assert len(written) == text.count("get-auth-token") > 1
+    (command,) = set(written)
     environment = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     ended = subprocess.run(
         ["bash", "-c", command],
