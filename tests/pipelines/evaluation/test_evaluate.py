@@ -217,7 +217,7 @@ def test_a_dry_run_measures_nothing(checkpoint, run, tmp_path, capsys):
 
 def test_lpips_is_left_out_of_pictures_that_are_too_small_for_it(capsys):
     assert list(usable_lpips(("alexnet", "vgg16"), 16)) == ["vgg16"]
-    assert "LPIPS on alexnet is not measured: pictures of 16x16" in capsys.readouterr().out
+    assert "LPIPS on alexnet is not measured: pictures of 16x16" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
