@@ -39,6 +39,8 @@ class Node:
     spilled: float
     """Objects that had no room in it and lie on the disk."""
     gpus: tuple[Gpu, ...]
+    trains: bool
+    """Whether a worker of a run is there."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,6 +16,7 @@ from tests.pipelines.monitoring.exported import (
     GIB,
     HEAD,
     JOB,
+    LAST_STEPS,
     ON_HEAD,
     ON_WORKER,
     RUN,
@@ -24,15 +25,10 @@ from tests.pipelines.monitoring.exported import (
     state,
 )
 
-NO_WORKER: Changes = {
-    f'ray_isnet_train_last_step_timestamp_seconds{{{RUN},rank="{rank}"}}': None for rank in (0, 1)
-}
+NO_WORKER: Changes = dict.fromkeys(LAST_STEPS)
 TROUBLES: list[tuple[Changes, str]] = [
     (NO_WORKER, "IsnetTrainingStuck"),
-    (
-        {f'ray_isnet_train_last_step_timestamp_seconds{{{RUN},rank="1"}}': AT - 700},
-        "IsnetTrainingStuck",
-    ),
+    ({LAST_STEPS[1]: AT - 700}, "IsnetTrainingStuck"),
     (
         {f'ray_isnet_train_seconds_total{{{RUN},rank="1",part="data"}}': (10, 23)},
         "IsnetTrainingStarved",
@@ -85,6 +81,10 @@ def test_a_cluster_that_is_well_is_called_so() -> None:
 @pytest.mark.parametrize(("changes", "alert"), TROUBLES)
 def test_each_trouble_is_named_and_alone(changes: Changes, alert: str) -> None:
     assert [finding.alert for finding in findings(state(changes))] == [alert]
+
+
+def test_a_gpu_may_idle_where_nobody_trains() -> None:
+    assert findings(state({'ray_node_gpus_utilization{ip="10.0.0.1",GpuIndex="0"}': 0})) == []
 
 
 def test_a_lost_node_comes_after_what_is_critical() -> None:
