@@ -136,7 +136,7 @@ class State:
     """That rates are of."""
     nodes: tuple[Node, ...]
     lost: tuple[str, ...]
-    """Addresses of nodes that do not answer."""
+    """Hosts of nodes that do not answer."""
     waiting: Waiting
     runs: tuple[Run, ...] = ()
     campaigns: tuple[Campaign, ...] = ()

@@ -101,7 +101,7 @@ def window(changes: Changes | None = None, nodes: Mapping[str, bool] | None = No
         Reading(
             at=AT + (moment - 1) * SECONDS,
             samples=_samples({name: pair[moment] for name, pair in pairs.items()}),
-            nodes=nodes or {"10.0.0.1:8080": True, "10.0.0.2:8080": True},
+            nodes=nodes or {"10.0.0.1": True, "10.0.0.2": True},
         )
         for moment in (0, 1)
     ]

@@ -89,7 +89,7 @@ def test_a_gpu_may_idle_where_nobody_trains() -> None:
 
 def test_a_lost_node_comes_after_what_is_critical() -> None:
     """Spot instances go every day, and runs go on without them."""
-    nodes = {"10.0.0.1:8080": True, "10.0.0.3": False}
+    nodes = {"10.0.0.1": True, "10.0.0.3": False}
     found = findings(state({f"ray_node_mem_used{{{HEAD}}}": 15 * GIB}, nodes))
     assert [one.alert for one in found] == ["IsnetHeadMemory", "IsnetNodeLost"]
     assert [one.severity for one in found] == ["critical", "warning"]
