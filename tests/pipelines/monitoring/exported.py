@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pipelines.monitoring.reading import state_of
+from pipelines.monitoring.describing import state_of
 from pipelines.monitoring.samples import Reading, Sample, Window, parse
 from pipelines.monitoring.state import State
 

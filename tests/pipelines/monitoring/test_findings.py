@@ -116,6 +116,15 @@ def test_the_tables_show_all_there_is() -> None:
         assert words in text, text
 
 
+def test_a_job_that_has_tried_nothing_shows_how_fast_it_measures() -> None:
+    untried: Changes = {
+        f'ray_isnet_bulk_pictures_total{{{JOB},outcome="{outcome}"}}': None
+        for outcome in ("filled", "no_mask")
+    }
+    measuring = {f"ray_isnet_bulk_measured_total{{{JOB}}}": (1000.0, 1500.0)}
+    assert "0       0       700   25 measured" in as_text(state({**untried, **measuring}), [])
+
+
 def test_json_holds_the_same_without_what_json_has_not() -> None:
     told = state({f'ray_isnet_train_held_out_psnr_db{{{RUN},method="progressive"}}': float("nan")})
     content = json.loads(as_json(told, findings(told)), parse_constant=pytest.fail)
