@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
+from functools import cache
+from typing import Any
 
 import pytest
 import yaml
 
+from pipelines.monitoring import findings as thresholds
 from pipelines.monitoring.findings import findings
 from pipelines.monitoring.showing import as_json, as_text
 from tests.conftest import ROOT
@@ -96,11 +100,51 @@ def test_a_lost_node_comes_after_what_is_critical() -> None:
     assert found[1].subject == "node 10.0.0.3"
 
 
-def test_every_finding_has_an_alert_of_its_name() -> None:
+@cache
+def alerts() -> dict[str, dict[str, Any]]:
+    """Rules by their names."""
     files = (ROOT / "cluster" / "prometheus").glob("*-alerts.yaml")
     groups = [group for file in files for group in yaml.safe_load(file.read_text())["groups"]]
-    alerts = {rule["alert"] for group in groups for rule in group["rules"]}
-    assert {alert for _, alert in TROUBLES} | {"IsnetNodeLost"} <= alerts
+    return {rule["alert"]: rule for group in groups for rule in group["rules"]}
+
+
+def test_every_finding_has_an_alert_of_its_name() -> None:
+    assert {alert for _, alert in TROUBLES} | {"IsnetNodeLost"} <= alerts().keys()
+
+
+@pytest.mark.parametrize(
+    ("alert", "threshold"),
+    [
+        ("IsnetTrainingStarved", thresholds.STALL),
+        ("IsnetBulkStarved", thresholds.STALL),
+        ("IsnetTrainingUndecodable", thresholds.UNDECODABLE),
+        ("IsnetTrialsFailing", thresholds.FAILED_TRIALS),
+        ("IsnetBulkFailing", thresholds.FAILED_PICTURES),
+        ("IsnetObjectStoreFull", thresholds.FULL_STORE),
+        ("IsnetHeadMemory", thresholds.FULL_MEMORY),
+        ("IsnetNodeMemory", thresholds.FULL_MEMORY),
+        ("IsnetGpuIdle", 100 * thresholds.IDLE_GPU),  # Ray tells percent
+        ("IsnetErrors", thresholds.ERRORS),
+        ("IsnetSlow", thresholds.SLOW_S),
+    ],
+)
+def test_thresholds_are_those_of_the_alerts(alert: str, threshold: float) -> None:
+    (compared,) = re.findall(r"[<>]=? *([\d.]+)", alerts()[alert]["expr"])
+    assert float(compared) == threshold
+
+
+def test_a_run_is_silent_for_as_long_as_its_alert_says() -> None:
+    (minutes,) = re.findall(r"\[(\d+)m\]", alerts()["IsnetTrainingStuck"]["expr"])
+    assert 60 * float(minutes) == thresholds.SILENT_S
+
+
+@pytest.mark.parametrize(("changes", "alert"), TROUBLES)
+def test_severities_are_those_of_the_alerts(changes: Changes, alert: str) -> None:
+    (found,) = findings(state(changes))
+    if changes is NO_WORKER:  # whose alert waits for twenty minutes: it may be about to start
+        assert (found.severity, alerts()[alert]["labels"]["severity"]) == ("warning", "critical")
+    else:
+        assert found.severity == alerts()[alert]["labels"]["severity"]
 
 
 def test_the_tables_show_all_there_is() -> None:
