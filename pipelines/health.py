@@ -20,8 +20,8 @@ from dataclasses import dataclass
 
 from isnet.config import InputError
 from pipelines.cli import parse, run_main
+from pipelines.monitoring.describing import state_of
 from pipelines.monitoring.findings import findings
-from pipelines.monitoring.reading import state_of
 from pipelines.monitoring.samples import Window
 from pipelines.monitoring.showing import as_json, as_text
 from pipelines.monitoring.sources import Source, open_source

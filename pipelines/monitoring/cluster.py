@@ -17,12 +17,13 @@ def nodes_of(window: Window) -> tuple[Node, ...]:
         ip for ip, head in window.values("ray_node_mem_total", "ip", "IsHeadNode") if head == "true"
     }
     by_address = {
-        name: _last(window, name, "ip")
+        name: _highest(window, name, "ip")
         for name in ("ray_node_cpu_utilization", "ray_node_mem_used", "ray_node_mem_total")
     }
-    store_used = _last(window, "ray_object_store_used_memory", "NodeAddress")
-    store_free = _last(window, "ray_object_store_available_memory", "NodeAddress")
+    store_used = _highest(window, "ray_object_store_used_memory", "NodeAddress")
+    store_free = _highest(window, "ray_object_store_available_memory", "NodeAddress")
     spilled = window.total("ray_object_store_memory", "NodeAddress", Location="SPILLED")
+    training = window.values("ray_isnet_train_last_step_timestamp_seconds", "NodeAddress")
     found = []
     for address in by_address["ray_node_mem_total"]:
         cpu = by_address["ray_node_cpu_utilization"].get(address)
@@ -38,6 +39,7 @@ def nodes_of(window: Window) -> tuple[Node, ...]:
                 store_total=None if used is None or free is None else used + free,
                 spilled=spilled.get((address,), 0.0),
                 gpus=_gpus(window, address),
+                trains=(address,) in training,
             )
         )
     return tuple(sorted(found, key=lambda node: (not node.is_head, node.address)))
@@ -69,6 +71,6 @@ def _gpus(window: Window, address: str) -> tuple[Gpu, ...]:
     )
 
 
-def _last(window: Window, name: str, label: str) -> dict[str, float]:
+def _highest(window: Window, name: str, label: str) -> dict[str, float]:
     found: Mapping[Key, float] = window.highest(name, label)
     return {address: value for (address,), value in found.items()}

@@ -46,9 +46,8 @@ _warning = partial(Finding, severity="warning")
 def findings(state: State) -> list[Finding]:
     """Name all that stands out, what is worst first."""
     found = [_lost(address) for address in state.lost]
-    training = bool(state.runs)
     for node in state.nodes:
-        found += _of_node(node, training=training)
+        found += _of_node(node)
     found += _of_waiting(state.waiting)
     for run in state.runs:
         found += _of_run(run)
@@ -69,7 +68,7 @@ def _lost(address: str) -> Finding:
     )
 
 
-def _of_node(node: Node, *, training: bool) -> Iterator[Finding]:
+def _of_node(node: Node) -> Iterator[Finding]:
     subject = f"node {node.address}"
     share = _share(node.memory_used, node.memory_total)
     if share > FULL_MEMORY:
@@ -97,10 +96,10 @@ def _of_node(node: Node, *, training: bool) -> Iterator[Finding]:
             alert="IsnetObjectStoreFull" if share > FULL_STORE else "IsnetSpilling",
         )
     busy = [gpu.utilisation for gpu in node.gpus if gpu.utilisation is not None]
-    if training and busy and max(busy) < IDLE_GPU:
+    if node.trains and busy and max(busy) < IDLE_GPU:
         yield _warning(
             subject=subject,
-            message=f"has GPUs that idle ({max(busy):.0%}) while a run is active: does it wait?",
+            message=f"has GPUs that idle ({max(busy):.0%}) while a run trains there: does it wait?",
             alert="IsnetGpuIdle",
         )
 

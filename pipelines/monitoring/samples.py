@@ -37,7 +37,7 @@ class Reading:
     """Seconds since 1970."""
     samples: Sequence[Sample]
     nodes: Mapping[str, bool] = field(default_factory=dict)
-    """Addresses of the nodes that are known, and whether each answers."""
+    """Hosts of the nodes that are known, and whether each answers."""
 
 
 def parse(text: str) -> Iterator[Sample]:

@@ -108,10 +108,17 @@ def _job(job: BulkJob) -> list[str]:
         f"{filled:,}",
         f"{sum(job.tried.values()) - filled:,}",
         f"{job.left:,}",
-        f"{job.pictures_per_second:.3g}",
+        _speed(job),
         _share(job.time, "read"),
         _share(job.time, "model"),
     ]
+
+
+def _speed(job: BulkJob) -> str:
+    """Write how fast pictures are filled; measured, while none has been tried."""
+    if any(job.tried.values()):
+        return f"{job.pictures_per_second:.3g}"
+    return f"{job.measured_per_second:.3g} measured"
 
 
 def _endpoint(endpoint: Endpoint) -> list[str]:

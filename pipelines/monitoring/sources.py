@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Protocol
@@ -23,14 +23,19 @@ _ANSWER_S = 10.0
 _LOST = (2, 3)
 """Ray's numbers for a node that died unexpectedly, or was taken away; others left in order."""
 
+_HERE = "127.0.0.1"
 _AT_ONCE = 16
 """Nodes that are asked at the same time."""
 
 _WANTED = (
     "ray_(isnet_.+|node_.+|object_store_.+|serve_deployment_.+|"
-    "scheduler_unscheduleable_tasks|gcs_placement_group_count|gcs_actors_count)"
+    "scheduler_unscheduleable_tasks|gcs_placement_group_count)"
 )
 """Of the thousands of series that a Prometheus has."""
+
+
+Target = tuple[str, str | None]
+"""A node's host, and where it exports metrics, `host:port`; None for one that Ray has lost."""
 
 
 class Source(Protocol):
@@ -46,13 +51,12 @@ class Source(Protocol):
 class Nodes:
     """The nodes themselves: each is asked twice. A `Source`."""
 
-    def __init__(self, name: str, targets: Mapping[str, str | None]) -> None:
+    def __init__(self, name: str, targets: Sequence[Target]) -> None:
         """Take the nodes.
 
         Args:
             name: of the cluster, for people.
-            targets: nodes by address; where each exports metrics, `host:port`, None for one that
-                Ray has lost.
+            targets: where nodes export metrics.
 
         """
         self.name, self._targets = name, targets
@@ -66,10 +70,11 @@ class Nodes:
     def _read(self) -> Reading:
         at = time.time()
         with ThreadPoolExecutor(_AT_ONCE) as threads:
-            texts = list(threads.map(_scrape, self._targets.values()))
-        nodes = {node: text is not None for node, text in zip(self._targets, texts, strict=True)}
+            texts = list(threads.map(_scrape, [target for _, target in self._targets]))
         samples = [sample for text in texts if text is not None for sample in parse(text)]
-        return Reading(at=at, samples=samples, nodes=nodes)
+        answers = [text is not None for text in texts]
+        hosts = [host for host, _ in self._targets]
+        return Reading(at=at, samples=samples, nodes=_by_host(zip(hosts, answers, strict=True)))
 
 
 class Prometheus:
@@ -88,10 +93,8 @@ class Prometheus:
     def _read(self, at: float) -> Reading:
         samples = self._query(f'{{__name__=~"{_WANTED}"}}', at)
         up = self._query('up{job="ray"}', at)
-        nodes = {
-            sample.labels.get("instance", "").rpartition(":")[0]: sample.value > 0 for sample in up
-        }
-        return Reading(at=at, samples=samples, nodes=nodes)
+        answers = [(_host(one.labels.get("instance", "")), one.value > 0) for one in up]
+        return Reading(at=at, samples=samples, nodes=_by_host(answers))
 
     def _query(self, query: str, at: float) -> list[Sample]:
         """Ask for the values of a moment.
@@ -136,17 +139,15 @@ def _cluster() -> Source:
     """Ask Ray for its nodes."""
     connect(show_workers=False)
     nodes = ray.nodes()
-    alive = {node["NodeManagerAddress"] for node in nodes if node["Alive"]}
-    targets: dict[str, str | None] = {
-        node["NodeManagerAddress"]: None
+    alive: list[Target] = [
+        (host, _target(host, node["MetricsExportPort"]))
         for node in nodes
-        if node["DeathReason"] in _LOST and node["NodeManagerAddress"] not in alive
-    }
-    for node in nodes:
-        if node["Alive"]:
-            target = _target(node["NodeManagerAddress"], node["MetricsExportPort"])
-            targets[target] = target
-    return Nodes(f"the cluster at {ray.get_runtime_context().gcs_address}", targets)
+        if node["Alive"] and (host := node["NodeManagerAddress"])
+    ]
+    lost: list[Target] = [
+        (node["NodeManagerAddress"], None) for node in nodes if node["DeathReason"] in _LOST
+    ]
+    return Nodes(f"the cluster at {ray.get_runtime_context().gcs_address}", alive + lost)
 
 
 def _this_machine() -> Source:
@@ -158,20 +159,21 @@ def _this_machine() -> Source:
     session = Path(os.environ.get("RAY_TMPDIR", "/tmp")) / "ray" / "session_latest"
     discovery = session / "prom_metrics_service_discovery.json"
     if discovery.exists():
-        targets = _nodes_of(json.loads(discovery.read_text()))
+        nodes = _nodes_of(json.loads(discovery.read_text()))
+        if any(_scrape(target) is not None for target in nodes.values()):
+            return Nodes("this head's cluster", list(nodes.items()))
     else:
-        ports = [path.read_text() for path in session.glob("metrics_export_port_*")]
-        targets = {f"127.0.0.1:{port}": f"127.0.0.1:{port}" for port in ports}
-    found = {node: target for node, target in targets.items() if _scrape(target) is not None}
-    if not found:
-        raise InputError(
-            "no Ray runs on this machine, and RAY_ADDRESS is not set: submit this command as a job "
-            "(ray job submit --working-dir . -- python pipelines/health.py), run it on the head, "
-            "or name a --prometheus"
-        )
-    if discovery.exists():
-        return Nodes("this head's cluster", targets)
-    return Nodes("the Ray of this machine", {_host(target): target for target in found.values()})
+        targets = [
+            _target(_HERE, int(path.read_text())) for path in session.glob("metrics_export_port_*")
+        ]
+        found = [(_HERE, target) for target in targets if _scrape(target) is not None]
+        if found:
+            return Nodes("the Ray of this machine", found)
+    raise InputError(
+        "no Ray runs on this machine, and RAY_ADDRESS is not set: submit this command as a job "
+        "(ray job submit --working-dir . -- python pipelines/health.py), run it on the head, "
+        "or name a --prometheus"
+    )
 
 
 def _nodes_of(groups: Sequence[Mapping[str, Any]]) -> dict[str, str]:
@@ -192,6 +194,14 @@ def _scrape(target: str | None) -> str | None:
         return answer.raise_for_status().text
     except httpx.HTTPError:
         return None
+
+
+def _by_host(answers: Iterable[tuple[str, bool]]) -> dict[str, bool]:
+    """Say of each host whether anything on it answers: a head has three that do."""
+    found: dict[str, bool] = {}
+    for host, answering in answers:
+        found[host] = found.get(host, False) or answering
+    return found
 
 
 def _target(host: str, port: int) -> str:

@@ -39,6 +39,8 @@ class Node:
     spilled: float
     """Objects that had no room in it and lie on the disk."""
     gpus: tuple[Gpu, ...]
+    trains: bool
+    """Whether a worker of a run is there."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,7 +136,7 @@ class State:
     """That rates are of."""
     nodes: tuple[Node, ...]
     lost: tuple[str, ...]
-    """Addresses of nodes that do not answer."""
+    """Hosts of nodes that do not answer."""
     waiting: Waiting
     runs: tuple[Run, ...] = ()
     campaigns: tuple[Campaign, ...] = ()

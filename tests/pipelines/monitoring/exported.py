@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pipelines.monitoring.reading import state_of
+from pipelines.monitoring.describing import state_of
 from pipelines.monitoring.samples import Reading, Sample, Window, parse
 from pipelines.monitoring.state import State
 
@@ -18,6 +18,10 @@ APP = 'application="isnet"'
 HEAD = 'ip="10.0.0.1",IsHeadNode="true"'
 WORKER = 'ip="10.0.0.2",IsHeadNode="false"'
 ON_HEAD, ON_WORKER = 'NodeAddress="10.0.0.1"', 'NodeAddress="10.0.0.2"'
+LAST_STEPS = [
+    f'ray_isnet_train_last_step_timestamp_seconds{{{RUN},rank="{rank}",{ON_WORKER}}}'
+    for rank in (0, 1)
+]
 
 LEVELS: dict[str, float] = {
     f"ray_node_mem_total{{{HEAD}}}": 16 * GIB,
@@ -42,8 +46,8 @@ LEVELS: dict[str, float] = {
     f"ray_isnet_train_steps_planned{{{RUN}}}": 5000,
     f'ray_isnet_train_held_out_psnr_db{{{RUN},method="progressive"}}': 21.5,
     f'ray_isnet_train_held_out_psnr_db{{{RUN},method="mean_fill"}}': 19.0,
-    f'ray_isnet_train_last_step_timestamp_seconds{{{RUN},rank="0"}}': AT - 1,
-    f'ray_isnet_train_last_step_timestamp_seconds{{{RUN},rank="1"}}': AT - 2,
+    LAST_STEPS[0]: AT - 1,
+    LAST_STEPS[1]: AT - 2,
     'ray_isnet_tune_trials{campaign="search",state="waiting"}': 3,
     'ray_isnet_tune_trials{campaign="search",state="running"}': 2,
     'ray_isnet_tune_trials{campaign="search",state="finished"}': 5,
@@ -97,7 +101,7 @@ def window(changes: Changes | None = None, nodes: Mapping[str, bool] | None = No
         Reading(
             at=AT + (moment - 1) * SECONDS,
             samples=_samples({name: pair[moment] for name, pair in pairs.items()}),
-            nodes=nodes or {"10.0.0.1:8080": True, "10.0.0.2:8080": True},
+            nodes=nodes or {"10.0.0.1": True, "10.0.0.2": True},
         )
         for moment in (0, 1)
     ]

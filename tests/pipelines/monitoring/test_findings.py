@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
+from functools import cache
+from typing import Any
 
 import pytest
 import yaml
 
+from pipelines.monitoring import findings as thresholds
 from pipelines.monitoring.findings import findings
 from pipelines.monitoring.showing import as_json, as_text
 from tests.conftest import ROOT
@@ -16,6 +20,7 @@ from tests.pipelines.monitoring.exported import (
     GIB,
     HEAD,
     JOB,
+    LAST_STEPS,
     ON_HEAD,
     ON_WORKER,
     RUN,
@@ -24,15 +29,10 @@ from tests.pipelines.monitoring.exported import (
     state,
 )
 
-NO_WORKER: Changes = {
-    f'ray_isnet_train_last_step_timestamp_seconds{{{RUN},rank="{rank}"}}': None for rank in (0, 1)
-}
+NO_WORKER: Changes = dict.fromkeys(LAST_STEPS)
 TROUBLES: list[tuple[Changes, str]] = [
     (NO_WORKER, "IsnetTrainingStuck"),
-    (
-        {f'ray_isnet_train_last_step_timestamp_seconds{{{RUN},rank="1"}}': AT - 700},
-        "IsnetTrainingStuck",
-    ),
+    ({LAST_STEPS[1]: AT - 700}, "IsnetTrainingStuck"),
     (
         {f'ray_isnet_train_seconds_total{{{RUN},rank="1",part="data"}}': (10, 23)},
         "IsnetTrainingStarved",
@@ -87,20 +87,64 @@ def test_each_trouble_is_named_and_alone(changes: Changes, alert: str) -> None:
     assert [finding.alert for finding in findings(state(changes))] == [alert]
 
 
+def test_a_gpu_may_idle_where_nobody_trains() -> None:
+    assert findings(state({'ray_node_gpus_utilization{ip="10.0.0.1",GpuIndex="0"}': 0})) == []
+
+
 def test_a_lost_node_comes_after_what_is_critical() -> None:
     """Spot instances go every day, and runs go on without them."""
-    nodes = {"10.0.0.1:8080": True, "10.0.0.3": False}
+    nodes = {"10.0.0.1": True, "10.0.0.3": False}
     found = findings(state({f"ray_node_mem_used{{{HEAD}}}": 15 * GIB}, nodes))
     assert [one.alert for one in found] == ["IsnetHeadMemory", "IsnetNodeLost"]
     assert [one.severity for one in found] == ["critical", "warning"]
     assert found[1].subject == "node 10.0.0.3"
 
 
-def test_every_finding_has_an_alert_of_its_name() -> None:
+@cache
+def alerts() -> dict[str, dict[str, Any]]:
+    """Rules by their names."""
     files = (ROOT / "cluster" / "prometheus").glob("*-alerts.yaml")
     groups = [group for file in files for group in yaml.safe_load(file.read_text())["groups"]]
-    alerts = {rule["alert"] for group in groups for rule in group["rules"]}
-    assert {alert for _, alert in TROUBLES} | {"IsnetNodeLost"} <= alerts
+    return {rule["alert"]: rule for group in groups for rule in group["rules"]}
+
+
+def test_every_finding_has_an_alert_of_its_name() -> None:
+    assert {alert for _, alert in TROUBLES} | {"IsnetNodeLost"} <= alerts().keys()
+
+
+@pytest.mark.parametrize(
+    ("alert", "threshold"),
+    [
+        ("IsnetTrainingStarved", thresholds.STALL),
+        ("IsnetBulkStarved", thresholds.STALL),
+        ("IsnetTrainingUndecodable", thresholds.UNDECODABLE),
+        ("IsnetTrialsFailing", thresholds.FAILED_TRIALS),
+        ("IsnetBulkFailing", thresholds.FAILED_PICTURES),
+        ("IsnetObjectStoreFull", thresholds.FULL_STORE),
+        ("IsnetHeadMemory", thresholds.FULL_MEMORY),
+        ("IsnetNodeMemory", thresholds.FULL_MEMORY),
+        ("IsnetGpuIdle", 100 * thresholds.IDLE_GPU),  # Ray tells percent
+        ("IsnetErrors", thresholds.ERRORS),
+        ("IsnetSlow", thresholds.SLOW_S),
+    ],
+)
+def test_thresholds_are_those_of_the_alerts(alert: str, threshold: float) -> None:
+    (compared,) = re.findall(r"[<>]=? *([\d.]+)", alerts()[alert]["expr"])
+    assert float(compared) == threshold
+
+
+def test_a_run_is_silent_for_as_long_as_its_alert_says() -> None:
+    (minutes,) = re.findall(r"\[(\d+)m\]", alerts()["IsnetTrainingStuck"]["expr"])
+    assert 60 * float(minutes) == thresholds.SILENT_S
+
+
+@pytest.mark.parametrize(("changes", "alert"), TROUBLES)
+def test_severities_are_those_of_the_alerts(changes: Changes, alert: str) -> None:
+    (found,) = findings(state(changes))
+    if changes is NO_WORKER:  # whose alert waits for twenty minutes: it may be about to start
+        assert (found.severity, alerts()[alert]["labels"]["severity"]) == ("warning", "critical")
+    else:
+        assert found.severity == alerts()[alert]["labels"]["severity"]
 
 
 def test_the_tables_show_all_there_is() -> None:
@@ -114,6 +158,15 @@ def test_the_tables_show_all_there_is() -> None:
         "isnet     Model 2   2.00        5%      1.9 s  3          1",
     ):
         assert words in text, text
+
+
+def test_a_job_that_has_tried_nothing_shows_how_fast_it_measures() -> None:
+    untried: Changes = {
+        f'ray_isnet_bulk_pictures_total{{{JOB},outcome="{outcome}"}}': None
+        for outcome in ("filled", "no_mask")
+    }
+    measuring = {f"ray_isnet_bulk_measured_total{{{JOB}}}": (1000.0, 1500.0)}
+    assert "0       0       700   25 measured" in as_text(state({**untried, **measuring}), [])
 
 
 def test_json_holds_the_same_without_what_json_has_not() -> None:

@@ -7,20 +7,27 @@ import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
 from isnet.config import InputError
 from pipelines import health
 from pipelines.monitoring.samples import Window
-from pipelines.monitoring.sources import Nodes, Prometheus, open_source
+from pipelines.monitoring.sources import _WANTED, Nodes, Prometheus, open_source
 
 Serve = Callable[[dict[str, str]], str]
 
 
 @pytest.fixture
-def serve() -> Iterator[Serve]:
+def asked() -> list[str]:
+    """Paths and queries that servers were asked for."""
+    return []
+
+
+@pytest.fixture
+def serve(asked: list[str]) -> Iterator[Serve]:
     """Serve texts by path; return `host:port`."""
     servers = []
 
@@ -29,6 +36,7 @@ def serve() -> Iterator[Serve]:
             pages: ClassVar = texts
 
             def do_GET(self) -> None:
+                asked.append(self.path)
                 text = self.pages.get(self.path.partition("?")[0])
                 self.send_response(200 if text is not None else 404)
                 self.end_headers()
@@ -62,11 +70,11 @@ def test_nodes_are_read_twice_and_one_that_does_not_answer_is_lost(
     serve: Serve, closed_port: int
 ) -> None:
     answering = serve({"/metrics": 'ray_node_mem_total{ip="127.0.0.1"} 5\n'})
-    gone = f"127.0.0.1:{closed_port}"
-    source = Nodes("two", {answering: answering, gone: gone, "10.0.0.9": None})
+    targets = [("127.0.0.1", answering), ("127.0.0.2", f"127.0.0.2:{closed_port}")]
+    source = Nodes("three", [*targets, ("10.0.0.9", None)])
     before, after = source.window(0.05)
     assert after.at - before.at >= 0.05
-    assert after.nodes == {answering: True, gone: False, "10.0.0.9": False}
+    assert after.nodes == {"127.0.0.1": True, "127.0.0.2": False, "10.0.0.9": False}
     assert Window(before, after).total("ray_node_mem_total", "ip") == {("127.0.0.1",): 5}
 
 
@@ -77,6 +85,18 @@ def test_a_head_knows_its_nodes(serve: Serve, session: Path, closed_port: int) -
     source = open_source(None)
     _, after = source.window(0)
     assert after.nodes == {"127.0.0.1": True, "127.0.0.2": False}
+
+
+def test_a_head_that_answers_is_enough_to_begin(
+    serve: Serve, session: Path, asked: list[str]
+) -> None:
+    port = serve({"/metrics": "ray_x 1\n"}).rpartition(":")[2]
+    content = [{"labels": {}, "targets": [f"127.0.0.1:{port}", f"localhost:{port}"]}]
+    (session / "prom_metrics_service_discovery.json").write_text(json.dumps(content))
+    source = open_source(None)
+    assert len(asked) == 1
+    _, after = source.window(0)
+    assert after.nodes == {"127.0.0.1": True, "localhost": True}
 
 
 def test_a_ray_that_lets_nobody_in_is_found_by_its_port(serve: Serve, session: Path) -> None:
@@ -92,13 +112,36 @@ def test_without_any_ray_it_is_said_what_to_do(session: Path, closed_port: int) 
         open_source(None)
 
 
-def test_prometheus_is_asked_for_two_moments(serve: Serve) -> None:
-    result = [{"metric": {"__name__": "ray_x", "instance": "10.0.0.1:8080"}, "value": [1, "0.5"]}]
-    answer = json.dumps({"status": "success", "data": {"result": result}})
-    before, after = Prometheus(f"http://{serve({'/api/v1/query': answer})}/").window(30)
-    assert after.at - before.at == 30
+def answer_of_prometheus(*values: tuple[str, str]) -> dict[str, str]:
+    """Answer every query with these values, by instance."""
+    result: list[dict[str, Any]] = [
+        {"metric": {"__name__": "ray_x", "instance": instance}, "value": [1, value]}
+        for instance, value in values
+    ]
+    return {"/api/v1/query": json.dumps({"status": "success", "data": {"result": result}})}
+
+
+def test_prometheus_is_asked_for_two_moments(serve: Serve, asked: list[str]) -> None:
+    address = serve(answer_of_prometheus(("10.0.0.1:8080", "0.5")))
+    before, after = Prometheus(f"http://{address}/").window(30)
+    assert after.at - before.at == pytest.approx(30)
     assert (after.samples[0].name, after.samples[0].value) == ("ray_x", 0.5)
-    assert after.nodes == {"10.0.0.1": True}
+    by_moment: dict[float, set[str]] = {}
+    for path in asked:
+        parameters = dict(parse_qsl(urlsplit(path).query))
+        by_moment.setdefault(float(parameters["time"]), set()).add(parameters["query"])
+    first, second = sorted(by_moment)
+    assert second - first == pytest.approx(30, abs=0.01)
+    queries = {f'{{__name__=~"{_WANTED}"}}', 'up{job="ray"}'}
+    assert by_moment == {first: queries, second: queries}
+
+
+def test_a_host_answers_where_any_of_its_targets_does(serve: Serve) -> None:
+    """Prometheus has three of the head: the node, the autoscaler and the dashboard."""
+    told = [("10.0.0.1:8080", "1"), ("10.0.0.1:44217", "0"), ("10.0.0.2:8080", "0")]
+    address = serve(answer_of_prometheus(*told, ("[fd00::3]:8080", "1")))
+    _, after = Prometheus(f"http://{address}").window(30)
+    assert after.nodes == {"10.0.0.1": True, "10.0.0.2": False, "fd00::3": True}
 
 
 @pytest.mark.parametrize("texts", [{}, {"/api/v1/query": "<html>"}])

@@ -92,10 +92,3 @@ def test_means_of_whole_numbers_are_exact(text: str) -> None:
 def test_prometheus_reads_it(text: str, promtool: Promtool) -> None:
     said = promtool("check", "metrics", text=text, lint=True)
     assert [line for line in said.splitlines() if not line.endswith(RAYS_OWN_LINT)] == []
-
-
-def test_names_follow_prometheus() -> None:
-    names = [metric.name for metric in METRICS]
-    assert len(set(names)) == len(names)
-    assert {type(one).__name__ for one in METRICS if one.name.endswith("_total")} == {"Counted"}
-    assert all(metric.description.endswith(".") for metric in METRICS)
