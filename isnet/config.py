@@ -13,6 +13,9 @@ Extractor = Literal["vgg16", "vgg19", "random"]
 SIZE_MULTIPLE = 16
 """What a generator's height and width must be divisible by."""
 
+PHASES = 4
+"""Phases of ISNet and its base models; each has a branch of half the size of the one before."""
+
 
 def padded(side: int) -> int:
     """Return the side of an image as the network sees it."""

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import copy
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
+from isnet.config import InputError
+from isnet.openvino_backend import OpenVINONetwork
+
 Precision = Literal["auto", "fp32", "bf16"]
+Backend = Literal["torch", "compile", "openvino"]
+"""What computes: PyTorch as it is; PyTorch's compiler, with CUDA graphs on a GPU, which takes a
+minute for the first size; OpenVINO, for CPUs."""
 
 
 class InferenceGenerator(nn.Module):
@@ -21,6 +27,7 @@ class InferenceGenerator(nn.Module):
         *,
         device: torch.device | str = "cpu",
         precision: Precision = "auto",
+        backend: Backend = "torch",
     ) -> None:
         """Copy a generator.
 
@@ -28,6 +35,11 @@ class InferenceGenerator(nn.Module):
             generator: as `build_generator` and `load_generator` return it; left alone.
             device: where to compute.
             precision: fp32; bf16; or auto, which is bf16 where the device computes in it.
+            backend: what computes.
+
+        Raises:
+            InputError: an unknown backend, OpenVINO on a GPU, or OpenVINO where it is not
+                installed.
 
         """
         super().__init__()
@@ -35,9 +47,11 @@ class InferenceGenerator(nn.Module):
         if precision == "auto":
             precision = "bf16" if has_bf16(self.device) else "fp32"
         self.precision = precision
+        self.backend = backend
+        self.context: int | None = getattr(generator, "context", None)
+        """Pixels away that a prediction depends on at most; None: on the whole image."""
         self._dtype = torch.bfloat16 if precision == "bf16" else torch.float32
-        network = folded(generator).to(self.device, self._dtype)
-        self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.network = self._arranged(folded(generator))
         self.eval()
 
     def forward(self, corrupted: Tensor) -> Tensor:
@@ -45,6 +59,22 @@ class InferenceGenerator(nn.Module):
         image = corrupted.to(self._dtype, memory_format=torch.channels_last)
         prediction: Tensor = self.network(image)
         return prediction.float()
+
+    def _arranged(self, network: nn.Module) -> nn.Module:
+        if self.backend not in get_args(Backend):
+            known = ", ".join(get_args(Backend))
+            raise InputError(f"unknown backend {self.backend!r}; choose one of {known}")
+        if self.backend == "openvino":
+            if self.device.type != "cpu":
+                raise InputError(f"OpenVINO computes on a CPU, not on {self.device}; leave it out")
+            self._dtype = torch.float32  # what goes in; it computes in its own precision
+            return OpenVINONetwork(network, bf16=self.precision == "bf16")
+        network = network.to(self.device, self._dtype)
+        network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        if self.backend == "compile":
+            graphs = self.device.type == "cuda"
+            network.compile(mode="reduce-overhead" if graphs else "default")
+        return network
 
 
 def folded(generator: nn.Module) -> nn.Module:

@@ -105,6 +105,7 @@ class Inpainter:
         self.device = torch.device(device) if device is not None else current
         self.generator = generator.eval().to(self.device)
         self.reconstruction = reconstruction
+        self._context: int | None = getattr(generator, "context", None)
 
     def __call__(
         self,
@@ -149,7 +150,13 @@ class Inpainter:
         return [self._reconstruct(region) for region in regions]
 
     def _reconstruct(self, region: Region) -> np.ndarray:
-        progress = Progress(region.colours, region.hole, self.reconstruction, device=self.device)
+        progress = Progress(
+            region.colours,
+            region.hole,
+            self.reconstruction,
+            device=self.device,
+            context=self._context,
+        )
         while not progress.finished:
             advance(self.generator, [progress])
         return progress.fill()

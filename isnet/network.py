@@ -11,7 +11,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from isnet.config import SIZE_MULTIPLE, Design, GeneratorConfig, InputError
+from isnet.config import PHASES, SIZE_MULTIPLE, Design, GeneratorConfig, InputError
+from isnet.context import context_of
 from isnet.layers import (
     Activation,
     BilinearUpsample,
@@ -21,8 +22,6 @@ from isnet.layers import (
     leaky_relu,
     sn_conv,
 )
-
-PHASES = 4
 
 
 class Stem(nn.Module):
@@ -90,6 +89,8 @@ class InteractiveSeparationNetwork(nn.Module):
 
     def __init__(self, config: GeneratorConfig) -> None:
         super().__init__()
+        self.context = context_of(config)
+        """Pixels away that a prediction depends on at most."""
         channels, design = config.channels, config.design
         activation: Activation = nn.Tanh if design == "isnet" else leaky_relu
         last_low = channels * (8 if design == "base_ff" else 16)
@@ -117,6 +118,8 @@ class UNetLike(nn.Module):
 
     def __init__(self, config: GeneratorConfig) -> None:
         super().__init__()
+        self.context = context_of(config)
+        """None: a prediction depends on the whole image."""
         base = 2 * config.channels
         widths = [base, 2 * base, 4 * base, 8 * base]
         encoder: list[nn.Module] = [nn.ReflectionPad2d(3), *_normed(nn.Conv2d(3, base, 7), base)]

@@ -6,14 +6,15 @@ a server can let one leave and another join between two passes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
 
-from isnet.config import ReconstructionConfig, padded
+from isnet.config import ReconstructionConfig
 from isnet.masks import dilate_valid, hole_ratio
 from isnet.reconstruction import Generator, network_input
+from isnet.tiles import MAX_PIXELS, Tile, find_tiles, pass_size
 
 
 class Progress:
@@ -26,6 +27,8 @@ class Progress:
         config: ReconstructionConfig,
         *,
         device: torch.device | str = "cpu",
+        context: int | None = None,
+        max_pixels: int = MAX_PIXELS,
     ) -> None:
         """Start before the first pass.
 
@@ -34,6 +37,13 @@ class Progress:
             hole: bool (H, W), True = missing.
             config: kernel, threshold and passes of this image.
             device: where to compute.
+            context: how many pixels away the network looks, its `context`: passes then compute only
+                tiles round what is missing. None: passes compute the whole image.
+            max_pixels: most pixels of a tile; bounds the memory of a pass, unless `context` is
+                None.
+
+        Raises:
+            InputError: tiles of `max_pixels` have no room beside the context.
 
         """
         image = torch.from_numpy(np.moveaxis(colours, -1, 0).copy()).to(device)
@@ -45,12 +55,14 @@ class Progress:
         self.finished = False
         """Whether the last pass was the last one."""
         self._hole = ~self.valid[0]
+        self._context, self._max_pixels = context, max_pixels
+        self.tiles = self._find_tiles()
+        """What the next pass computes."""
 
     @property
     def padded_size(self) -> tuple[int, int]:
-        """Height and width that the network sees; images of one such size share passes."""
-        height, width = self.image.shape[1:]
-        return padded(height), padded(width)
+        """Height and width that the network sees next; images of one such size share a pass."""
+        return pass_size(self.valid[0], self.tiles)
 
     @property
     def hole_ratio(self) -> float:
@@ -61,22 +73,37 @@ class Progress:
         """Return float32 (N, 3): the N pixels of the hole as they stand, in row-major order."""
         return self.image[:, self._hole].T.cpu().numpy()
 
+    def take(self, image: torch.Tensor) -> None:
+        """Go on from what a pass made of the image, (3, H, W), or stop."""
+        ratio, config = self.hole_ratio, self.config
+        self.image = torch.where(self.valid, self.image, image)
+        self.passes += 1
+        self.finished = ratio < config.threshold or self.passes >= config.max_passes
+        if not self.finished:
+            self.valid = dilate_valid(self.valid[None], config.kernel_size)[0]
+            self.tiles = self._find_tiles()
+
+    def _find_tiles(self) -> list[Tile]:
+        return find_tiles(self.valid[0], context=self._context, max_pixels=self._max_pixels)
+
 
 @torch.inference_mode()
 def advance(generator: Generator, images: Sequence[Progress]) -> None:
-    """Make one pass over several unfinished images of one padded size."""
-    seen = [network_input(progress.image[None], progress.valid[None]) for progress in images]
-    for progress, prediction in zip(images, generator(torch.cat(seen)), strict=True):
-        _take(progress, prediction)
+    """Make one pass over several unfinished images of one padded size.
+
+    The network sees as many tiles at a time as there are images.
+    """
+    seen = [network_input(progress.image[None], progress.valid[None])[0] for progress in images]
+    made = [progress.image.clone() for progress in images]
+    tiles = [(index, tile) for index, progress in enumerate(images) for tile in progress.tiles]
+    for batch in _batches(tiles, len(images)):
+        predictions = generator(torch.stack([tile.cut(seen[index]) for index, tile in batch]))
+        for (index, tile), prediction in zip(batch, predictions, strict=True):
+            tile.put(prediction, made[index])
+    for progress, image in zip(images, made, strict=True):
+        progress.take(image)
 
 
-def _take(progress: Progress, prediction: torch.Tensor) -> None:
-    """Let one image keep what a pass made of it, and go on or stop."""
-    height, width = progress.image.shape[1:]
-    inside = prediction[:, :height, :width].to(progress.image.dtype)
-    ratio, config = progress.hole_ratio, progress.config
-    progress.image = torch.where(progress.valid, progress.image, inside)
-    progress.passes += 1
-    progress.finished = ratio < config.threshold or progress.passes >= config.max_passes
-    if not progress.finished:
-        progress.valid = dilate_valid(progress.valid[None], config.kernel_size)[0]
+def _batches(tiles: Sequence[tuple[int, Tile]], most: int) -> Iterator[Sequence[tuple[int, Tile]]]:
+    for start in range(0, len(tiles), most):
+        yield tiles[start : start + most]

@@ -13,11 +13,10 @@ from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 import numpy as np
-import torch
 
 from isnet.config import ReconstructionConfig
+from isnet.inference import InferenceGenerator
 from isnet.progress import Progress, advance
-from isnet.reconstruction import Generator
 from isnet.strategies import Region
 from pipelines.bulk.metrics import FillerMetrics
 
@@ -46,8 +45,7 @@ Filled = TypeVar("Filled", bound=Fillable)
 class Passes:
     """How passes are made."""
 
-    generator: Generator
-    device: torch.device
+    generator: InferenceGenerator
     reconstruction: ReconstructionConfig
     max_batch: int
     """Most regions in a pass."""
@@ -62,11 +60,7 @@ class _Entry:
 
     picture: Fillable
     region: Region
-    progress: Progress | None = None
-
-    @property
-    def size(self) -> tuple[int, int]:
-        return self.region.padded_size
+    progress: Progress
 
 
 def fill_all(pictures: Iterable[Filled], passes: Passes) -> Iterator[Filled]:
@@ -92,7 +86,9 @@ def fill_all(pictures: Iterable[Filled], passes: Passes) -> Iterator[Filled]:
                     yield picture
             else:
                 open_regions[id(picture)] = len(picture.regions)
-                entries += [_Entry(picture, region) for region in picture.regions]
+                entries += [
+                    _Entry(picture, region, _begin(region, passes)) for region in picture.regions
+                ]
         if not entries:
             return
         for entry in _advance(_choose(entries, passes), passes):
@@ -106,10 +102,10 @@ def fill_all(pictures: Iterable[Filled], passes: Passes) -> Iterator[Filled]:
 
 def _choose(entries: Sequence[_Entry], passes: Passes) -> list[_Entry]:
     """Take the oldest regions of the size that there are most of."""
-    counts = Counter(entry.size for entry in entries)
+    counts = Counter(entry.progress.padded_size for entry in entries)
     (height, width), _ = counts.most_common(1)[0]  # of equals the one that came first
     room = max(1, passes.max_pixels // (height * width))
-    fitting = [entry for entry in entries if entry.size == (height, width)]
+    fitting = [entry for entry in entries if entry.progress.padded_size == (height, width)]
     return fitting[: min(room, passes.max_batch)]
 
 
@@ -118,11 +114,10 @@ def _advance(batch: Sequence[_Entry], passes: Passes) -> list[_Entry]:
     started = time.perf_counter()
     finished = []
     with passes.metrics.spending("model"):
-        progresses = [_progress(entry, passes) for entry in batch]
-        advance(passes.generator, progresses)
-        for entry, progress in zip(batch, progresses, strict=True):
-            if progress.finished:
-                entry.picture.put(entry.region, progress.fill(), progress.passes)
+        advance(passes.generator, [entry.progress for entry in batch])
+        for entry in batch:
+            if entry.progress.finished:
+                entry.picture.put(entry.region, entry.progress.fill(), entry.progress.passes)
                 finished.append(entry)
     passes.metrics.passed(len(batch))
     share = (time.perf_counter() - started) / len(batch)
@@ -131,10 +126,11 @@ def _advance(batch: Sequence[_Entry], passes: Passes) -> list[_Entry]:
     return finished
 
 
-def _progress(entry: _Entry, passes: Passes) -> Progress:
-    if entry.progress is None:
-        region = entry.region
-        entry.progress = Progress(
-            region.colours, region.hole, passes.reconstruction, device=passes.device
-        )
-    return entry.progress
+def _begin(region: Region, passes: Passes) -> Progress:
+    return Progress(
+        region.colours,
+        region.hole,
+        passes.reconstruction,
+        device=passes.generator.device,
+        context=passes.generator.context,
+    )

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from isnet.config import InputError, ReconstructionConfig
-from isnet.inference import Precision
+from isnet.inference import Backend, Precision
 from isnet.inpainter import TRAINING_SCALE
 from isnet.masks import Polarity
 from isnet.strategies import Strategy
@@ -65,6 +65,9 @@ class InpaintConfig:
 
     precision: Precision = "auto"
     """fp32, bf16, or auto: bf16 where the device computes in it."""
+    backend: Backend = "torch"
+    """What computes: torch; compile: PyTorch's compiler, worth it for many pictures of few sizes;
+    openvino: the fastest on CPUs, with isnet[openvino]."""
     device: Literal["auto", "cpu", "gpu"] = "auto"
     """Where the network runs; auto: on GPUs where the cluster has any."""
     actors: str = "auto"

@@ -15,11 +15,11 @@ from pipelines.models import Model, fingerprint, load_checkpoint, require_finite
 from pipelines.storage import printable
 from pipelines.tracking.registry import is_registered, resolve_registered
 
-VERSION = 1
+VERSION = 2
 """Version of how results are made: another one's are not taken over."""
 
 _DECISIVE = (
-    "strategy", "scale", "format", "quality", "precision", "max_batch", "cpus_per_actor",
+    "strategy", "scale", "format", "quality", "precision", "backend", "max_batch", "cpus_per_actor",
     "max_bytes", "max_pixels", "max_region_pixels", "mask_suffix", "mask_polarity",
     "image_column", "name_column",
 )  # fmt: skip

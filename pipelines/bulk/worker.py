@@ -56,7 +56,6 @@ class Filler:
         exact_float32()
         passes = Passes(
             generator=_load(job),
-            device=torch.device(job.device),
             reconstruction=config.reconstruction,
             max_batch=config.max_batch,
             max_pixels=config.max_region_pixels,
@@ -85,7 +84,12 @@ def _load(job: Job) -> InferenceGenerator:
         )
     network = generator_from_config(job.generator)
     network.load_state_dict(ray.get(job.weights))
-    return InferenceGenerator(network, device=job.device, precision=job.config.precision)
+    return InferenceGenerator(
+        network,
+        device=job.device,
+        precision=job.config.precision,
+        backend=job.config.backend,
+    )
 
 
 def _report(unit: int, rows: Sequence[Row]) -> str:

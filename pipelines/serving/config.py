@@ -9,7 +9,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from isnet.config import InputError, ReconstructionConfig
-from isnet.inference import Precision
+from isnet.inference import Backend, Precision
 from isnet.inpainter import TRAINING_SCALE
 from pipelines.confinement import lies_in
 from pipelines.machine import cores
@@ -30,6 +30,9 @@ class EndpointSettings(BaseModel):
     """MLflow server or database in which models:/... are looked up."""
     precision: Precision = "auto"
     """fp32, bf16, or auto: bf16 where the device computes in it."""
+    backend: Backend = "torch"
+    """What computes: torch; compile: PyTorch's compiler, for few sizes; openvino: the fastest on
+    CPUs, with isnet[openvino]."""
     scale: int = Field(TRAINING_SCALE, ge=16)
     """Shorter side in pixels at which the strategy `resize` solves a picture."""
     kernel_size: int = 15

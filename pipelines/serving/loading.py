@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from isnet.inference import InferenceGenerator, Precision
+from isnet.inference import Backend, InferenceGenerator, Precision
 from pipelines.models import Model, fingerprint, load_checkpoint, require_finite
 from pipelines.storage import absolute, printable
 from pipelines.tracking.registry import is_registered, resolve_registered
@@ -25,26 +25,31 @@ class ServedModel:
     place: str
     """Where it lies, an alias resolved; not for clients: a URI may carry a password."""
     description: dict[str, Any]
-    """Version, location, design, size, device and precision, for `/v1/model`."""
+    """Version, location, design, size, device, precision and backend, for `/v1/model`."""
 
 
-def load_served(location: str, *, tracking_uri: str, precision: Precision) -> ServedModel:
+def load_served(
+    location: str, *, tracking_uri: str, precision: Precision, backend: Backend
+) -> ServedModel:
     """Load a model on the best device of this process, and make one pass to see that it works.
 
     Args:
         location: as for `load_checkpoint`; an alias stands for the version that it names now.
         tracking_uri: where registered models are looked up.
         precision: as for `InferenceGenerator`.
+        backend: as for `InferenceGenerator`.
 
     Raises:
-        InputError: no model there, or one whose output is not finite.
+        InputError: no model there, one whose output is not finite, or no such backend here.
 
     """
     uri = resolve_uri(tracking_uri)
     place = resolve_registered(uri, location) if is_registered(location) else absolute(location)
     model = load_checkpoint(place, tracking_uri=uri)
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    generator = InferenceGenerator(model.generator, device=device, precision=precision)
+    generator = InferenceGenerator(
+        model.generator, device=device, precision=precision, backend=backend
+    )
     require_finite(generator, location, device=generator.device)
     version = f"{_plain(_name(place))}:{fingerprint(model.generator)}"
     return ServedModel(
@@ -67,6 +72,7 @@ def _description(
         "parameters": sum(tensor.numel() for tensor in model.generator.parameters()),
         "device": str(generator.device),
         "precision": generator.precision,
+        "backend": generator.backend,
     }
 
 

@@ -84,6 +84,7 @@ class InpaintingModel:
             location,
             tracking_uri=self._settings.tracking_uri,
             precision=self._settings.precision,
+            backend=self._settings.backend,
         )
 
     async def solve(self, request: RegionRequest) -> RegionFill:
@@ -120,6 +121,7 @@ class InpaintingModel:
             request.hole,
             self._reconstruction(request),
             device=served.generator.device,
+            context=served.generator.context,
         )
         passes = self._batcher.run(served.generator, progress, every_pass=every_pass)
         async with aclosing(passes):

@@ -158,6 +158,7 @@ def _resources(settings: EndpointSettings) -> dict[str, Any]:
     return {
         "scale": settings.scale,
         "precision": settings.precision,
+        "backend": settings.backend,
         "device": "gpu" if settings.job_gpus else "cpu",
         "actors": str(settings.job_actors),
         "cpus_per_actor": settings.job_cpus,

@@ -9,8 +9,8 @@ export const UNKNOWN = {
 };
 
 /** List version, device and limits in the footer. */
-export function showModel({ version, design, parameters, device, precision, limits, error }) {
-  const loaded = { Model: version, Network: `${design}, ${(parameters / 1e6).toFixed(1)} M parameters`, "Runs on": `${device}, ${precision}` };
+export function showModel({ version, design, parameters, device, precision, backend, limits, error }) {
+  const loaded = { Model: version, Network: `${design}, ${(parameters / 1e6).toFixed(1)} M parameters`, "Runs on": `${device}, ${precision}, ${backend}` };
   const facts = {
     ...(error ? { Model: `not loaded: ${error}` } : loaded),
     Takes: `${limits.formats.map((name) => name.toUpperCase()).join(", ")} up to ${megapixels(limits.max_pixels)} and ${fileSize(limits.max_bytes)}`,

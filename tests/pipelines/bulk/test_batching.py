@@ -64,7 +64,6 @@ def passes_of(generator: torch.nn.Module, **changes: int) -> Passes:
     given = {"max_batch": 4, "max_pixels": 2**20} | changes
     return Passes(
         generator=generator,
-        device=torch.device("cpu"),
         reconstruction=ReconstructionConfig(kernel_size=5, threshold=0.01),
         metrics=FillerMetrics("out"),
         **given,

@@ -34,7 +34,6 @@ def opened(photos, configured) -> OpenFiller:
     torch.set_num_threads(1)
     passes = Passes(
         generator=InferenceGenerator(small_generator(0), precision="fp32"),
-        device=torch.device("cpu"),
         reconstruction=ReconstructionConfig(kernel_size=5, threshold=0.01),
         max_batch=4,
         max_pixels=2**20,

@@ -91,6 +91,7 @@ def test_what_cannot_be_done_is_refused(changes, said, photos, configured, tmp_p
         {"format": "png"},
         {"quality": 80},
         {"precision": "bf16"},
+        {"backend": "compile"},
         {"max_batch": 4},
         {"max_pixels": 1000},
         {"max_region_pixels": 1000},

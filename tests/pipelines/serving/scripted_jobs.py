@@ -27,6 +27,7 @@ MODEL = {
     "parameters": 2_900_000,
     "device": "cpu",
     "precision": "fp32",
+    "backend": "torch",
     "error": None,
     "reconstruction": {"kernel_size": 15, "threshold": 0.2, "max_passes": 9},
     "limits": {

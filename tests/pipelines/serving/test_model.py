@@ -86,7 +86,7 @@ async def test_the_version_names_place_and_weights(
     assert described["version"] == f"first/model:{weights}"
     assert described["location"] == str(small_checkpoint)
     assert (described["blocks"], described["channels"]) == (1, 2)
-    assert described["precision"] == "fp32"
+    assert (described["precision"], described["backend"]) == ("fp32", "torch")
     assert described["error"] is None
     assert (await model.solve(request())).model_version == described["version"]
 
