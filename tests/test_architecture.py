@@ -26,6 +26,11 @@ OTHERS = [
 ]
 DISTRIBUTIONS = {"PIL": "pillow"}
 """Distributions that are not called what one imports."""
+OPTIONAL = {
+    "isnet/export.py": {"onnx", "onnxscript", "onnxruntime"},
+    "isnet/openvino_backend.py": {"openvino"},
+}
+"""What a module of the library may import besides, inside functions alone: an extra of its own."""
 
 IMPORT_EACH = """
 import importlib, json, logging, os, sys
@@ -70,10 +75,15 @@ def module_names(paths: list[Path]) -> list[str]:
 def imported(path: Path) -> Iterator[str]:
     """Names of all modules that a file imports, wherever it does."""
     for node in ast.walk(tree(path)):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            yield node.module
+        yield from imported_by(node)
+
+
+def imported_by(node: ast.AST) -> Iterator[str]:
+    """Names of the modules that a statement itself imports."""
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+    elif isinstance(node, ast.ImportFrom) and node.module:
+        yield node.module
 
 
 def function_lengths() -> dict[str, int]:
@@ -100,16 +110,41 @@ def test_importing_any_module_does_nothing(tmp_path: Path) -> None:
 
 def test_library_imports_where_pipelines_cannot(tmp_path: Path) -> None:
     absent = ["ray", "mlflow", "fastapi", "pyarrow", "tyro", "pipelines"]
-    run_python(IMPORT_ALONE, *absent, folder=tmp_path)
+    run_python(IMPORT_ALONE, *absent, *set().union(*OPTIONAL.values()), folder=tmp_path)
+
+
+def test_every_module_of_the_library_imports_without_the_extras(tmp_path: Path) -> None:
+    names = module_names(LIBRARY)
+    code = IMPORT_ALONE + f"import importlib\nfor name in {names}: importlib.import_module(name)"
+    run_python(code, *set().union(*OPTIONAL.values()), folder=tmp_path)
 
 
 def test_library_imports_only_its_declared_dependencies() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     declared = {re.split(r"\W", text)[0] for text in project["dependencies"]}
     assert declared == {"numpy", "pillow", "safetensors", "torch", "torchmetrics"}
-    tops = {name.partition(".")[0] for path in LIBRARY for name in imported(path)}
-    foreign = tops - set(sys.stdlib_module_names) - {"isnet"}
-    assert {DISTRIBUTIONS.get(name, name) for name in foreign} <= declared
+    for path in LIBRARY:
+        tops = {name.partition(".")[0] for name in imported(path)}
+        foreign = tops - set(sys.stdlib_module_names) - {"isnet"}
+        allowed = declared | OPTIONAL.get(path.relative_to(ROOT).as_posix(), set())
+        assert {DISTRIBUTIONS.get(name, name) for name in foreign} <= allowed, path
+
+
+def test_what_the_library_may_do_without_is_an_extra_and_imported_late() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = {
+        re.split(r"\W", text)[0]
+        for extra in ("onnx", "openvino")
+        for text in project["optional-dependencies"][extra]
+    }
+    assert extras == set().union(*OPTIONAL.values())
+    early = [
+        place(path, node)
+        for path in LIBRARY
+        for node in tree(path).body
+        if extras & {name.partition(".")[0] for name in imported_by(node)}
+    ]
+    assert early == []
 
 
 def test_no_module_is_a_drawer_for_anything() -> None:
