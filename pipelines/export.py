@@ -61,7 +61,7 @@ def main(argv: Sequence[str]) -> None:
     _require_free(config)
     model = load_checkpoint(config.model, tracking_uri=config.tracking_uri)
     design = model.config
-    print(f"model:    {design.design}, {design.blocks} blocks, {design.channels} channels")
+    print(f"model:    {design.design}, blocks {design.blocks}, channels {design.channels}")
     if not dry_run:
         _export(model, config)
 
