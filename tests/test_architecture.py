@@ -26,6 +26,11 @@ OTHERS = [
 ]
 DISTRIBUTIONS = {"PIL": "pillow"}
 """Distributions that are not called what one imports."""
+OPTIONAL = {
+    "isnet/export.py": {"onnx", "onnxscript", "onnxruntime"},
+    "isnet/openvino_backend.py": {"openvino"},
+}
+"""What a module of the library may import besides, inside functions alone: an extra of its own."""
 
 IMPORT_EACH = """
 import importlib, json, logging, os, sys
@@ -52,6 +57,13 @@ for name in sys.argv[1:]:
 import isnet
 """
 
+IMPORTED_EARLY = """
+import importlib, sys
+for name in sys.argv[2:]:
+    importlib.import_module(name)
+print(*(set(sys.argv[1].split(",")) & set(sys.modules)))
+"""
+
 
 @cache
 def tree(path: Path) -> ast.Module:
@@ -70,10 +82,15 @@ def module_names(paths: list[Path]) -> list[str]:
 def imported(path: Path) -> Iterator[str]:
     """Names of all modules that a file imports, wherever it does."""
     for node in ast.walk(tree(path)):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            yield node.module
+        yield from imported_by(node)
+
+
+def imported_by(node: ast.AST) -> Iterator[str]:
+    """Names of the modules that a statement itself imports."""
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+    elif isinstance(node, ast.ImportFrom) and node.module:
+        yield node.module
 
 
 def function_lengths() -> dict[str, int]:
@@ -100,16 +117,37 @@ def test_importing_any_module_does_nothing(tmp_path: Path) -> None:
 
 def test_library_imports_where_pipelines_cannot(tmp_path: Path) -> None:
     absent = ["ray", "mlflow", "fastapi", "pyarrow", "tyro", "pipelines"]
-    run_python(IMPORT_ALONE, *absent, folder=tmp_path)
+    run_python(IMPORT_ALONE, *absent, *set().union(*OPTIONAL.values()), folder=tmp_path)
+
+
+def test_library_imports_no_extra_before_it_needs_it(tmp_path: Path) -> None:
+    extras = set().union(*OPTIONAL.values())
+    names = module_names(LIBRARY)
+    imported_early = run_python(IMPORTED_EARLY, ",".join(extras), *names, folder=tmp_path)
+    assert imported_early.split() == []
+    without = IMPORT_ALONE + "".join(f"import {name}\n" for name in names)
+    run_python(without, *extras, folder=tmp_path)
 
 
 def test_library_imports_only_its_declared_dependencies() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     declared = {re.split(r"\W", text)[0] for text in project["dependencies"]}
     assert declared == {"numpy", "pillow", "safetensors", "torch", "torchmetrics"}
-    tops = {name.partition(".")[0] for path in LIBRARY for name in imported(path)}
-    foreign = tops - set(sys.stdlib_module_names) - {"isnet"}
-    assert {DISTRIBUTIONS.get(name, name) for name in foreign} <= declared
+    for path in LIBRARY:
+        tops = {name.partition(".")[0] for name in imported(path)}
+        foreign = tops - set(sys.stdlib_module_names) - {"isnet"}
+        allowed = declared | OPTIONAL.get(path.relative_to(ROOT).as_posix(), set())
+        assert {DISTRIBUTIONS.get(name, name) for name in foreign} <= allowed, path
+
+
+def test_what_the_library_can_do_without_is_an_extra() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = {
+        re.split(r"\W", text)[0]
+        for extra in ("onnx", "openvino")
+        for text in project["optional-dependencies"][extra]
+    }
+    assert extras == set().union(*OPTIONAL.values())
 
 
 def test_no_module_is_a_drawer_for_anything() -> None:
