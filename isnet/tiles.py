@@ -123,7 +123,7 @@ class _Axis:
                 raise InputError(
                     f"tiles of {most} pixels a side have no room beside a context of "
                     f"{self.context} on either side; give at least "
-                    f"{(self._around + SIZE_MULTIPLE) ** 2} pixels"
+                    f"{padded(self._around + SIZE_MULTIPLE) ** 2} pixels"
                 )
             parts = -(-(self.high - self.low) // room)
             length = padded(-(-(self.high - self.low) // parts) + self._around)

@@ -13,6 +13,7 @@ from isnet.config import ReconstructionConfig
 from isnet.network import build_generator
 from isnet.progress import Progress, advance
 from isnet.reconstruction import Reconstruction, reconstruct
+from isnet.tiles import MAX_PIXELS
 
 
 @pytest.fixture(scope="module")
@@ -217,3 +218,64 @@ def test_images_that_are_padded_to_one_size_share_a_pass(generator: nn.Module) -
     for progress, pair in zip(images, pairs, strict=True):
         alone = run(generator, Progress(*pair, config))
         torch.testing.assert_close(progress.image, alone.image, atol=1e-5, rtol=0)
+
+
+@pytest.fixture(scope="module")
+def near_sighted() -> nn.Module:
+    """Return a network that looks 84 pixels far."""
+    torch.manual_seed(0)
+    return build_generator("base", blocks=1, channels=2).eval()
+
+
+@pytest.mark.parametrize("limit", [MAX_PIXELS, 208**2])
+def test_tiles_with_the_networks_context_change_nothing(
+    near_sighted: nn.Module, limit: int
+) -> None:
+    colours, hole = colours_of(250, 400), np.zeros((250, 400), dtype=bool)
+    hole[20:60, 30:90] = hole[70:80, 60:110] = True
+    config = ReconstructionConfig(threshold=0.01)
+    whole = run(near_sighted, Progress(colours, hole, config))
+    sizes: set[tuple[int, ...]] = set()
+    handle = near_sighted.register_forward_hook(lambda _, args, output: sizes.add(output.shape))
+    tiled = Progress(colours, hole, config, context=near_sighted.context, max_pixels=limit)
+    run(near_sighted, tiled)
+    handle.remove()
+    assert max(height * width for _, _, height, width in sizes) <= min(limit, 256 * 320)
+    assert tiled.passes == whole.passes > 1
+    torch.testing.assert_close(tiled.image, whole.image, rtol=0, atol=1e-6)
+
+
+def test_less_context_than_the_network_has_does_change_the_fill(near_sighted: nn.Module) -> None:
+    colours, hole = colours_of(256, 256), np.zeros((256, 256), dtype=bool)
+    hole[120:140, 120:140] = True
+    config = ReconstructionConfig()
+    whole = run(near_sighted, Progress(colours, hole, config))
+    near = run(near_sighted, Progress(colours, hole, config, context=8))
+    assert (near.image - whole.image).abs().max() > 1e-4
+
+
+def test_images_of_many_tiles_share_a_pass_with_others(near_sighted: nn.Module) -> None:
+    config = ReconstructionConfig(max_passes=2)
+    hole = np.ones((240, 240), dtype=bool)
+    pairs = [(colours_of(240, 240, seed), hole) for seed in range(2)]
+    options = {"context": near_sighted.context, "max_pixels": 208**2}
+    images = [Progress(*pair, config, **options) for pair in pairs]
+    batches: list[int] = []
+    handle = near_sighted.register_forward_hook(lambda _, args, output: batches.append(len(output)))
+    while not images[0].finished:
+        advance(near_sighted, images)
+    handle.remove()
+    assert len(images[0].tiles) > 1
+    assert batches == [2] * 2 * len(images[0].tiles)
+    for progress, pair in zip(images, pairs, strict=True):
+        alone = run(near_sighted, Progress(*pair, config, **options))
+        torch.testing.assert_close(progress.image, alone.image, atol=1e-5, rtol=0)
+
+
+def test_once_nothing_is_missing_nothing_is_computed(generator: nn.Module) -> None:
+    calls: list[int] = []
+    handle = generator.register_forward_hook(lambda _, args, output: calls.append(len(output)))
+    hole = box_hole(64, 64, 0.04)
+    progress = run(generator, Progress(colours_of(64, 64), hole, ReconstructionConfig(threshold=0)))
+    handle.remove()
+    assert (progress.passes, len(calls)) == (11, 1)

@@ -17,17 +17,16 @@ from pipelines.bulk.metrics import FillerMetrics
 from tests.pipelines.evaluation.checkpoints import small_generator
 
 
-class Watched(torch.nn.Module):
+class Watched(InferenceGenerator):
     """A generator that notes the shapes that it sees."""
 
-    def __init__(self, generator: torch.nn.Module) -> None:
-        super().__init__()
-        self.generator = generator
+    def __init__(self, generator: InferenceGenerator) -> None:
+        super().__init__(generator.network, precision="fp32")
         self.shapes: list[tuple[int, ...]] = []
 
     def forward(self, corrupted: torch.Tensor) -> torch.Tensor:
         self.shapes.append(tuple(corrupted.shape))
-        return self.generator(corrupted)
+        return super().forward(corrupted)
 
 
 class Picture:
@@ -60,7 +59,7 @@ def generator() -> InferenceGenerator:
     return InferenceGenerator(small_generator(0), precision="fp32")
 
 
-def passes_of(generator: torch.nn.Module, **changes: int) -> Passes:
+def passes_of(generator: InferenceGenerator, **changes: int) -> Passes:
     given = {"max_batch": 4, "max_pixels": 2**20} | changes
     return Passes(
         generator=generator,
