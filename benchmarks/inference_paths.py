@@ -50,23 +50,20 @@ WINDOWS_AGAINST = "bf16"
 """The path of full passes that those of windows are held against."""
 
 _PACKAGES = {
-    "openvino": {"openvino": "pip install 'isnet[openvino]'"},
-    "onnxruntime": {
-        "onnxscript": "pip install 'isnet[onnx]'",
-        "onnxruntime": "pip install onnxruntime",
-    },
+    "openvino": (("openvino",), "isnet[openvino]"),
+    "onnxruntime": (("onnx", "onnxscript", "onnxruntime"), "isnet[onnx]"),
 }
-"""What engines need beside PyTorch, and where it is from."""
+"""What engines need beside PyTorch, and the extra that brings it."""
 
 
 def obstacle(path: InferencePath, device: torch.device) -> str:
     """Say why a path cannot run here; nothing where it can."""
-    packages = _PACKAGES.get(path.engine, {})
+    packages, extra = _PACKAGES.get(path.engine, ((), ""))
     if packages and device.type != "cpu":
         return f"{path.engine} is for CPUs; give --device cpu"
-    for package, fix in packages.items():
+    for package in packages:
         if find_spec(package) is None:
-            return f"{package} is not installed; {fix}"
+            return f"{package} is not installed; pip install '{extra}'"
     return ""
 
 
