@@ -26,6 +26,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from isnet.tiles import MAX_PIXELS
 
 from benchmarks import subjects
 from benchmarks.devices import Memory, device_name, find_device, use_threads, wait_for, where
@@ -35,7 +36,7 @@ from benchmarks.measuring import Report
 from benchmarks.options import NetworkOptions, in_a_process, numbers, read_options
 from isnet.config import InputError, ReconstructionConfig
 from isnet.inference import InferenceGenerator
-from isnet.progress import MAX_PIXELS, Progress
+from isnet.progress import Progress
 
 MODULE = "benchmarks.cost"
 AXES = {"size": "sizes", "hole": "holes", "batch": "batches"}

@@ -59,7 +59,7 @@ def test_a_measurement_has_a_process_of_its_own(tmp_path):
     assert [file.name for file in tmp_path.iterdir()] == ["000000.npy"]
 
 
-@pytest.mark.parametrize("module", ["cost", "inference"])
+@pytest.mark.parametrize("module", ["cost", "inference", "roofline.__main__"])
 def test_it_runs_where_ray_and_tyro_are_missing(module):
     code = (
         "import sys\n"
