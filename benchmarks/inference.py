@@ -96,7 +96,7 @@ def main(argv: Sequence[str]) -> None:
 
 
 def chosen(config: InferenceOptions) -> list[str]:
-    """List the paths to time, first those that others are held against.
+    """List the paths to time, in the order of `PATHS`: plain first.
 
     Raises:
         InputError: a path that is unknown, or that cannot run here.
@@ -113,7 +113,8 @@ def chosen(config: InferenceOptions) -> list[str]:
         if reason := obstacle(PATHS[name], device):
             raise InputError(f"path {name} cannot run: {reason}")
     windows = any(PATHS[name].windows for name in names)
-    return list(dict.fromkeys(["plain", *([WINDOWS_AGAINST] if windows else []), *names]))
+    wanted = {"plain", *names, *([WINDOWS_AGAINST] if windows else [])}
+    return [name for name in PATHS if name in wanted]
 
 
 def measure(config: InferenceOptions) -> Report:

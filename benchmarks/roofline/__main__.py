@@ -8,9 +8,10 @@ two cores; on a GPU:
     python -m benchmarks.roofline --figure roofline.png
     python -m benchmarks.roofline --batch 32 --figure roofline.png
 
-The floor of a part is the longer of two times: its operations at the rate of the best matrix
-product that was measured here, and its input, output and weights, each moved once, at the rate of
-the best copy or triad. Parts are timed in a folded network, channels last, as PyTorch runs it.
+The floor of a part is the longer of two times: its operations at the best rate that was measured
+here, of matrix products and of the network's own convolutions, and its input, output and weights,
+each moved once, at the rate of the best copy or triad. Parts are timed in a folded network,
+channels last, as PyTorch runs it.
 """
 
 from __future__ import annotations
@@ -130,17 +131,29 @@ def measure_one(config: RooflineOptions, one: str) -> dict[str, Any]:
 
 
 def measure_peaks(config: RooflineOptions, device: torch.device) -> dict[str, Any]:
-    """Measure the machine: `flop_s` by precision, `bytes_s`, `convolutions`, `device`."""
+    """Measure the machine.
+
+    Returns:
+        by precision the FLOP/s of matrix products, `gemm_flop_s`, and the best of these and of the
+        network's own convolutions, `flop_s`; `bytes_s`; `convolutions`; `device`.
+
+    """
     network = folded(subjects.network(config))
     shapes = convolutions_of(network, size=config.size, batch=config.batch, most=_CONVOLUTIONS)
+    convolutions = [
+        {"shape": str(shape)} | {name: convolution_flop_s(shape, name, device) for name in DTYPES}
+        for shape in shapes
+    ]
+    products = {name: gemm_flop_s(name, device) for name in DTYPES}
+    best = {
+        name: max(products[name], *(float(found[name]) for found in convolutions))
+        for name in DTYPES
+    }
     return {
-        "flop_s": {name: gemm_flop_s(name, device) for name in DTYPES},
+        "gemm_flop_s": products,
+        "flop_s": best,
         "bytes_s": stream_bytes_s(device),
-        "convolutions": [
-            {"shape": str(shape)}
-            | {name: convolution_flop_s(shape, name, device) for name in DTYPES}
-            for shape in shapes
-        ],
+        "convolutions": convolutions,
         "device": device_name(device),
     }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from benchmarks.measuring import median
 from benchmarks.roofline.report import Measured
@@ -25,10 +25,14 @@ def draw(measured: Measured, file: str) -> None:
     for precision, marker in zip(measured.parts, _MARKERS, strict=False):
         _dots(axes, measured, precision, marker, colours)
     low, high = axes.get_xlim()
+    ridges = [rate / measured.peaks["bytes_s"] for rate in measured.peaks["flop_s"].values()]
+    ends = (min(low, *(ridge / 3 for ridge in ridges)), high * 2)
     for precision, dash in zip(measured.parts, reversed(DASHES), strict=False):
-        _roof(axes, measured, precision, dash, (low / 2, high * 2))
+        _roof(axes, measured, precision, dash, ends)
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axis.set_minor_formatter(NullFormatter())
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     tidy(axes, x="FLOP a byte (input, output and weights once)", y="TFLOP/s")
     figure.legend(
         handles=_legend(measured, colours), loc="outside lower center", ncols=4, frameon=False

@@ -39,7 +39,7 @@ class Measured:
     size: int
     batch: int
     peaks: Mapping[str, Any]
-    """`flop_s` by precision, `bytes_s`, `convolutions`, `device`."""
+    """What `measure_peaks` returned."""
     parts: Mapping[str, Mapping[str, Any]]
     """By precision: seconds of `parts` in each pass, and of the `whole` passes."""
     paths: Mapping[str, Mapping[str, Any]]
@@ -132,11 +132,13 @@ def _reading() -> str:
 
 def _machine(measured: Measured) -> str:
     flop_s = " and ".join(
-        f"{value / 1e12:.3g} TFLOP/s in {name}" for name, value in measured.peaks["flop_s"].items()
+        f"{best / 1e12:.3g} TFLOP/s in {name} (matrix products: "
+        f"{measured.peaks['gemm_flop_s'][name] / 1e12:.3g})"
+        for name, best in measured.peaks["flop_s"].items()
     )
     rounds = " On a GPU fp32 is PyTorch's default: convolutions round their factors to TF32."
     return (
-        f"The machine: {flop_s}, matrix products at best; "
+        f"The machine: {flop_s}, the best of matrix products and of the convolutions below; "
         f"{measured.peaks['bytes_s'] / 1e9:,.3g} GB/s, copy or triad at best."
         + (rounds if measured.peaks["device"] != "cpu" else "")
     )
