@@ -16,31 +16,28 @@ point is a process of its own, so that its peak memory is its own.
 from __future__ import annotations
 
 import json
-import statistics
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from isnet.tiles import MAX_PIXELS
 
 from benchmarks import subjects
-from benchmarks.devices import Memory, device_name, find_device, use_threads, wait_for, where
+from benchmarks.cost_report import AXES, report
+from benchmarks.devices import Memory, device_name, find_device, use_threads, wait_for
 from benchmarks.filling import finish
 from benchmarks.inference_paths import InferencePath, obstacle
-from benchmarks.measuring import Report
+from benchmarks.measuring import median
 from benchmarks.options import NetworkOptions, in_a_process, numbers, read_options
 from isnet.config import InputError, ReconstructionConfig
 from isnet.inference import InferenceGenerator
 from isnet.progress import Progress
 
 MODULE = "benchmarks.cost"
-AXES = {"size": "sizes", "hole": "holes", "batch": "batches"}
-"""What is varied, and the option that says through what."""
 BACKENDS = ("torch", "compile", "openvino")
 PRECISIONS = ("auto", "fp32", "bf16")
 
@@ -51,7 +48,7 @@ class CostOptions(NetworkOptions):
 
     size: int = 512
     """side of the images in pixels, at the base point"""
-    hole: float = 20
+    hole: float = 20.0
     """per cent of each image that is missing, at the base point"""
     batch: int = 1
     """images filled together, at the base point"""
@@ -145,7 +142,7 @@ def measure(config: CostOptions) -> list[dict[str, Any]]:
         place = (point.size, point.hole, point.batch)
         if place not in known:
             known[place] = in_a_process(point, module=MODULE, one="point")
-            seconds = statistics.median(known[place]["seconds"]) / point.batch
+            seconds = median(known[place]["seconds"]) / point.batch
             print(f"{axis} {value:g}: {seconds:.3g} s an image", flush=True)
         about = {"size": point.size, "hole": point.hole, "batch": point.batch}
         found.append({"axis": axis, "value": value, **about, **known[place]})
@@ -216,70 +213,6 @@ def _fill(
     for progress in images:
         progress.fill()
     return [progress.passes for progress in images]
-
-
-def report(config: CostOptions, found: Sequence[dict[str, Any]]) -> Report:
-    """Lay the curve out."""
-    settings = asdict(config) | {key: found[0][key] for key in ("device", "precision")}
-    settings["context"] = found[0]["context"] or "image"
-    settings["threads"] = config.threads or torch.get_num_threads()
-    settings["checkpoint"] = config.checkpoint or "none"
-    left = ("output", "figure", *AXES, *AXES.values())
-    return Report(
-        title="What filling costs",
-        machine=where(find_device(config.device)),
-        settings={name: value for name, value in settings.items() if name not in left},
-        headers=[
-            "varied",
-            "size",
-            "hole, %",
-            "batch",
-            "passes",
-            "s an image",
-            "s a megapixel",
-            "peak MiB",
-        ],
-        rows=[_row(point) for point in found],
-        figures={"points": list(found)},
-        notes=[bound(config, found)],
-    )
-
-
-def _row(point: dict[str, Any]) -> list[str]:
-    an_image = statistics.median(point["seconds"]) / point["batch"]
-    return [
-        point["axis"],
-        str(point["size"]),
-        f"{point['hole']:g}",
-        str(point["batch"]),
-        f"{statistics.mean(point['passes']):.1f}",
-        f"{an_image:.3g}",
-        f"{an_image / (point['size'] ** 2 / 1e6):.3g}",
-        f"{point['peak_bytes'] / 2**20:,.0f}",
-    ]
-
-
-def bound(config: CostOptions, found: Sequence[dict[str, Any]]) -> str:
-    """State what memory is bounded by, and the most that was seen."""
-    most = max(found, key=lambda point: point["peak_bytes"])
-    within = [p for p in found if p["batch"] * p["size"] ** 2 <= config.max_pixels]
-    beyond = [p for p in found if p not in within]
-    text = (
-        f"Memory is bounded: no pass computes more than {config.max_pixels:,} pixels at a time, "
-        "however large the images, the holes and the batch; only the images themselves go on "
-        "growing. "
-        f"The most was {most['peak_bytes'] / 2**20:,.0f} MiB, at size {most['size']}, "
-        f"hole {most['hole']:g} %, batch {most['batch']}."
-    )
-    for label, points_there in (("up to", within), ("beyond", beyond)):
-        if points_there:
-            peak = max(point["peak_bytes"] for point in points_there) / 2**20
-            text += f" In batches of {label} so many pixels: at most {peak:,.0f} MiB."
-    return text + (
-        " Peak memory is what the process grew by (on a GPU: what PyTorch had allocated), the "
-        "network included, Python and PyTorch not. Photographs are 576 pixels high; larger images "
-        "are enlarged ones."
-    )
 
 
 if __name__ == "__main__":

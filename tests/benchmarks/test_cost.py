@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 from PIL import Image
 
-from benchmarks.cost import CostOptions, bound, measure, points, report, time_point
+from benchmarks.cost import CostOptions, measure, points, time_point
+from benchmarks.cost_report import bound, report
 from isnet.config import InputError
 
 TINY = CostOptions(
@@ -47,8 +48,8 @@ def test_passes_take_in_what_was_asked_for(context, pixels):
 
 
 def test_a_point_that_axes_share_is_measured_once(capsys):
-    found = measure(replace(TINY, sizes="64", batches="1"))
-    assert [one["axis"] for one in found] == ["size", "batch"]
+    found = measure(replace(TINY, sizes="64", holes="20"))
+    assert [one["axis"] for one in found] == ["size", "hole"]
     assert found[0]["seconds"] == found[1]["seconds"]
     assert len(capsys.readouterr().out.splitlines()) == 1
 

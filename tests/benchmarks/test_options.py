@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import pytest
 
+from benchmarks.cost import CostOptions
 from benchmarks.inference import InferenceOptions
 from benchmarks.options import ROOT, NetworkOptions, in_a_process, numbers, read_options
+from benchmarks.roofline.__main__ import RooflineOptions
 from isnet.config import InputError
 
 
@@ -50,6 +52,13 @@ def test_numbers_are_separated_by_commas():
     assert numbers("1,2,", int, flag="--sizes") == [1, 2]
     with pytest.raises(InputError, match="--sizes '1,x' must be numbers"):
         numbers("1,x", int, flag="--sizes")
+
+
+@pytest.mark.parametrize("kind", [CostOptions, InferenceOptions, RooflineOptions])
+def test_defaults_are_of_the_type_that_is_read(kind):
+    # An option is read as its default's type: a share with the default 20 would refuse 2.5.
+    types = {field.name: field.type for field in fields(kind)}
+    assert {field.name: type(field.default).__name__ for field in fields(kind)} == types
 
 
 def test_a_measurement_has_a_process_of_its_own(tmp_path):
