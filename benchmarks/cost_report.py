@@ -19,6 +19,13 @@ AXES = {"size": "sizes", "hole": "holes", "batch": "batches"}
 """What is varied, and the option that says through what."""
 
 
+_BOUNDED = (
+    "Memory is bounded: no pass computes more than {:,} pixels at a time, however large the "
+    "images, the holes and the batch; only the images themselves go on growing."
+)
+_UNBOUNDED = "Memory is not bounded: passes compute whole images."
+
+
 def report(config: CostOptions, found: Sequence[dict[str, Any]]) -> Report:
     """Lay the curve out."""
     settings = asdict(config) | {key: found[0][key] for key in ("device", "precision")}
@@ -65,17 +72,17 @@ def bound(config: CostOptions, found: Sequence[dict[str, Any]]) -> str:
     most = max(found, key=lambda point: point["peak_bytes"])
     within = [p for p in found if p["batch"] * p["size"] ** 2 <= config.max_pixels]
     beyond = [p for p in found if p not in within]
-    text = (
-        f"Memory is bounded: no pass computes more than {config.max_pixels:,} pixels at a time, "
-        "however large the images, the holes and the batch; only the images themselves go on "
-        "growing. "
-        f"The most was {most['peak_bytes'] / 2**20:,.0f} MiB, at size {most['size']}, "
+    tiled = all(point["context"] is not None for point in found)
+    text = _BOUNDED.format(config.max_pixels) if tiled else _UNBOUNDED
+    text += (
+        f" The most was {most['peak_bytes'] / 2**20:,.0f} MiB, at size {most['size']}, "
         f"hole {most['hole']:g} %, batch {most['batch']}."
     )
-    for label, points_there in (("up to", within), ("beyond", beyond)):
-        if points_there:
-            peak = max(point["peak_bytes"] for point in points_there) / 2**20
-            text += f" In batches of {label} so many pixels: at most {peak:,.0f} MiB."
+    for label, points in (("no more", within), ("more", beyond)):
+        if points:
+            peak = max(point["peak_bytes"] for point in points) / 2**20
+            limit = f"of {label} pixels than {config.max_pixels:,}"
+            text += f" In batches {limit}: at most {peak:,.0f} MiB."
     return text + (
         " Peak memory is what the process grew by (on a GPU: what PyTorch had allocated), the "
         "network included, Python and PyTorch not. Photographs are 576 pixels high; larger images "

@@ -20,7 +20,7 @@ PIXELS = 128 * 128
 def point(**changes):
     about = {"axis": "size", "value": 64, "size": 64, "hole": 20, "batch": 1}
     found = {"seconds": [1.0, 3.0, 2.0], "passes": [2], "peak_bytes": 2**20}
-    return about | found | {"device": "cpu", "precision": "fp32", "context": None} | changes
+    return about | found | {"device": "cpu", "precision": "fp32", "context": 96} | changes
 
 
 def test_one_axis_is_varied_at_a_time():
@@ -66,8 +66,12 @@ def test_the_bound_is_stated_with_what_was_seen_on_both_sides_of_it():
     said = bound(config, [small, large])
     assert "no pass computes more than 16,384 pixels at a time" in said
     assert "The most was 40 MiB, at size 512" in said
-    assert "up to so many pixels: at most 30 MiB" in said
-    assert "beyond so many pixels: at most 40 MiB" in said
+    assert "In batches of no more pixels than 16,384: at most 30 MiB" in said
+    assert "In batches of more pixels than 16,384: at most 40 MiB" in said
+
+
+def test_whole_images_are_not_called_bounded():
+    assert bound(TINY, [point(context=None)]).startswith("Memory is not bounded")
 
 
 def test_the_picture_has_a_column_an_axis(tmp_path):
