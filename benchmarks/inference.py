@@ -1,0 +1,180 @@
+r"""Images a second, memory and error of every way to fill images, against plain eager fp32.
+
+Needs isnet's own dependencies only, no Ray; OpenVINO and ONNX Runtime for their paths. Takes the
+GPU where there is one. A minute on a laptop; the paper's network on two cores; on a GPU, one pass
+and progressive; and windows round what is missing, held against full passes:
+
+    python -m benchmarks.inference --channels 8 --blocks 1 --size 128 --rounds 1
+    python -m benchmarks.inference --passes 1
+    python -m benchmarks.inference --passes 1 --batch 32 --images 256
+    python -m benchmarks.inference --batch 32 --images 256
+    python -m benchmarks.inference --size 1024 --hole 0.02 --shape box --threshold 0 --passes 4 \
+        --images 2 --paths bf16,bf16_windows,bf16_windows_128,bf16_windows_64
+
+Plain is the network as it was loaded: its spectral norm computed in each pass, float32, channels
+first, one image at a time, full passes. Every path of every round is a process of its own, so that
+its peak memory is its own: on a CPU what the process grew by, on a GPU what PyTorch had allocated
+at most.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks import subjects
+from benchmarks.devices import Memory, device_name, find_device, use_threads, wait_for
+from benchmarks.inference_paths import PATHS, WINDOWS_AGAINST, fill_by, obstacle
+from benchmarks.inference_report import report
+from benchmarks.measuring import Report, in_turn
+from benchmarks.options import NetworkOptions, OneProcess, in_a_process, read_options
+from isnet.config import InputError, ReconstructionConfig
+from isnet.images import to_uint8
+
+MODULE = "benchmarks.inference"
+
+
+@dataclass(frozen=True, kw_only=True)
+class InferenceOptions(NetworkOptions):
+    """The images, and how often each path fills them."""
+
+    size: int = 256
+    """side of the images in pixels"""
+    batch: int = 1
+    """images that every path but plain fills at a time"""
+    images: int = 4
+    """images that are timed, a multiple of the batch"""
+    hole: float = 0.3
+    """share of each image that is missing"""
+    shape: str = "irregular"
+    """shape of the holes, irregular or box"""
+    passes: int = 11
+    """passes at most; 1 is one-shot"""
+    threshold: float = 0.2
+    """an image stops once less is missing; 0 makes all passes"""
+    rounds: int = 3
+    """rounds; each times every path"""
+    warm_up: int = 1
+    """times that all images are filled before they are timed; compiling falls into the first"""
+    paths: str = ""
+    """paths to time, separated by commas; every one with full passes that can run here"""
+
+    def check(self) -> None:
+        """Refuse what could not be measured."""
+        super().check()
+        subjects.check_hole(self.hole, self.shape)
+        for name in ("size", "batch", "images", "rounds", "warm_up"):
+            least = 0 if name == "warm_up" else 1
+            if (value := getattr(self, name)) < least:
+                raise InputError(f"--{name.replace('_', '-')} is {value}; give {least} or more")
+        if self.images % self.batch:
+            raise InputError(f"--images {self.images} is no multiple of --batch {self.batch}")
+        self.reconstruction()
+        chosen(self)
+
+    def reconstruction(self) -> ReconstructionConfig:
+        """How the holes are filled."""
+        return ReconstructionConfig(threshold=self.threshold, max_passes=self.passes)
+
+
+def main(argv: Sequence[str]) -> None:
+    """Run the command line; with `--one` it is one path's process."""
+    config, process = read_options(InferenceOptions, argv, module=MODULE, about=__doc__ or "")
+    if process.one:
+        print(json.dumps(time_path(config, process)))
+        return
+    measure(config).publish(config.output or None)
+
+
+def chosen(config: InferenceOptions) -> list[str]:
+    """List the paths to time, in the order of `PATHS`: plain first.
+
+    Raises:
+        InputError: a path that is unknown, or that cannot run here.
+
+    """
+    device = find_device(config.device)
+    if not config.paths:
+        full = [name for name, path in PATHS.items() if not path.windows]
+        return [name for name in full if not obstacle(PATHS[name], device)]
+    names = config.paths.split(",")
+    for name in names:
+        if name not in PATHS:
+            raise InputError(f"unknown path {name!r}; choose of {', '.join(PATHS)}")
+        if reason := obstacle(PATHS[name], device):
+            raise InputError(f"path {name} cannot run: {reason}")
+    windows = any(PATHS[name].windows for name in names)
+    wanted = {"plain", *names, *([WINDOWS_AGAINST] if windows else [])}
+    return [name for name in PATHS if name in wanted]
+
+
+def measure(config: InferenceOptions) -> Report:
+    """Time every path in every round, each in a process of its own."""
+    names = chosen(config)
+    found: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
+    with tempfile.TemporaryDirectory() as folder:
+        for index, name in in_turn(names, config.rounds):
+            keep = Path(folder, name)
+            keep.mkdir(exist_ok=True)
+            result = in_a_process(config, module=MODULE, one=name, keep=str(keep))
+            found[name].append(result)
+            rate = config.images / sum(result["seconds"])
+            print(f"round {index + 1}: {name} {rate:.3g} images/s", flush=True)
+        filled = {name: _kept(Path(folder, name)) for name in names}
+    truth = subjects.photographs(config.images, config.size)
+    return report(config, found, filled, truth)
+
+
+def time_path(config: InferenceOptions, process: OneProcess) -> dict[str, Any]:
+    """Fill all images, `warm_up` times and once more; keep what the last time made of them.
+
+    Returns:
+        `seconds` of each batch of the last time, `passes` of each image, `first_s` from the
+        checkpoint to the first batch, `peak_bytes` and `device`.
+
+    """
+    use_threads(config.threads)
+    path, device = PATHS[process.one], find_device(config.device)
+    size, count = 1 if path.engine == "plain" else config.batch, config.images
+    colours = subjects.photographs(count, config.size)
+    holes = subjects.holes(count, config.size, ratio=config.hole, shape=config.shape)
+    memory, began = Memory(device), time.perf_counter()
+    fill = fill_by(path, subjects.network(config), config.reconstruction(), device)
+    first, passes, seconds = 0.0, [], []
+    for going in range(config.warm_up + 1):
+        passes, seconds = [], []
+        for start in range(0, count, size):
+            batch_began = time.perf_counter()
+            filled, made = fill(colours[start : start + size], holes[start : start + size])
+            to_uint8(filled)
+            wait_for(device)
+            seconds.append(time.perf_counter() - batch_began)
+            passes.append(made)
+            first = first or time.perf_counter() - began
+            if going == config.warm_up:
+                np.save(Path(process.keep, f"{start:06}.npy"), filled.cpu().numpy())
+    return {
+        "seconds": seconds,
+        "passes": list(chain.from_iterable(passes)),
+        "first_s": first,
+        "peak_bytes": memory.peak_bytes(),
+        "device": device_name(device),
+    }
+
+
+def _kept(folder: Path) -> np.ndarray:
+    """Read what a path made of the images: float32 (N, 3, H, W)."""
+    return np.concatenate([np.load(file) for file in sorted(folder.glob("*.npy"))])
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
