@@ -45,7 +45,7 @@ class Variant:
     @property
     def for_gpu(self) -> bool:
         """Whether a CPU has nothing of it that another variant does not have."""
-        return self.cuda_graphs or (self.tf32 and (self.plain or self.bf16))
+        return self.cuda_graphs or (self.tf32 and self.plain)
 
 
 SENSIBLE = Variant(tf32=True, channels_last=True, fused=True)
