@@ -20,6 +20,7 @@ def draw(curves: Mapping[str, Mapping[str, Any]], path: Path) -> None:
 
     """
     from matplotlib.figure import Figure  # nothing else here needs it
+    from matplotlib.ticker import FormatStrFormatter
 
     figure = Figure(figsize=(12, 4.5), layout="constrained")
     for axes, (term, title) in zip(figure.subplots(1, 2), PANELS.items(), strict=True):
@@ -30,6 +31,8 @@ def draw(curves: Mapping[str, Mapping[str, Any]], path: Path) -> None:
             style = _style(name)
             axes.plot(steps, smooth, label=name, **style)
         axes.set(title=title, xlabel="step", yscale="log")
+        for axis_format in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):
+            axis_format(FormatStrFormatter("%g"))
         axes.grid(alpha=0.3, which="both")
     axes.legend(fontsize="small")
     figure.savefig(path, dpi=120)
