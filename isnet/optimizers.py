@@ -58,7 +58,7 @@ def step_unless(adam: torch.optim.Adam, unfit: Tensor) -> None:
         unfit: float32 scalar on the parameters' device.
 
     """
-    if adam.defaults["fused"]:
+    if adam.param_groups[0]["fused"]:  # what a loaded state says, not the option
         # As torch.amp.GradScaler tells it of infinite gradients.
         adam.found_inf = unfit  # type: ignore[attr-defined]
         try:
