@@ -59,6 +59,16 @@ def held(network: nn.Module, *, hold: bool) -> Iterator[None]:
             norm.train()
 
 
+@contextmanager
+def frozen(network: nn.Module) -> Iterator[None]:
+    """Let gradients pass through a network without collecting any for its parameters."""
+    network.requires_grad_(False)
+    try:
+        yield
+    finally:
+        network.requires_grad_(True)
+
+
 def unsynchronised(network: nn.Module, *, unless: bool) -> AbstractContextManager[None]:
     """Let gradients add up on each rank; the last part's backward averages them over the ranks."""
     no_sync: Callable[[], AbstractContextManager[None]] | None = getattr(network, "no_sync", None)

@@ -17,17 +17,22 @@ def leaky_relu() -> nn.Module:
     return nn.LeakyReLU(0.2)
 
 
-class _SpectralConv(nn.Conv2d):
+class SpectralConv(nn.Conv2d):
     """Convolution whose weight is normalised in its own precision, whatever autocast is on.
 
     On a GPU, autocast would run the power iteration in bfloat16, and the network that is trained
     would not be the one that is exported.
     """
 
+    given: Tensor | None = None
+    """The normalised weight, while `isnet.spectral.normalised` has it computed for all layers."""
+
     def forward(self, features: Tensor) -> Tensor:
         """Convolve: (B, C, H, W) -> (B, C', H', W')."""
-        with torch.autocast(features.device.type, enabled=False):
-            weight = self.weight
+        weight = self.given
+        if weight is None:
+            with torch.autocast(features.device.type, enabled=False):
+                weight = self.weight
         return functional.conv2d(
             features, weight, self.bias, self.stride, self.padding, self.dilation, self.groups
         )
@@ -46,7 +51,7 @@ def sn_conv(
     """Spectrally normalised convolution, zero padding that keeps the size at stride 1."""
     if padding is None:
         padding = dilation * (kernel_size // 2)
-    conv = _SpectralConv(
+    conv = SpectralConv(
         in_channels,
         out_channels,
         kernel_size,
@@ -96,6 +101,27 @@ class Downsample(nn.Sequential):
         super().__init__(*layers)
 
 
+class PixelShuffle(nn.PixelShuffle):
+    """Sub-pixel rearrangement (B, 4C, H, W) -> (B, C, 2H, 2W) that keeps channels last.
+
+    On a GPU PyTorch's puts them first, and every layer after it would move the whole tensor back.
+    """
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Rearrange."""
+        first = features.is_contiguous() or features.device.type == "cpu"
+        if first or not features.is_contiguous(memory_format=torch.channels_last):
+            return super().forward(features)
+        return channels_last_shuffle(features, self.upscale_factor)
+
+
+def channels_last_shuffle(features: Tensor, factor: int) -> Tensor:
+    """Do what `pixel_shuffle` does as one copy between tensors of channels last."""
+    pixels = features.permute(0, 2, 3, 1).unflatten(3, (-1, factor, factor))
+    moved = pixels.permute(0, 1, 4, 2, 5, 3).contiguous()
+    return moved.flatten(3, 4).flatten(1, 2).permute(0, 3, 1, 2)
+
+
 class SubPixelUpsample(nn.Sequential):
     """`steps` sub-pixel steps: (B, C, H, W) -> (B, C / 2^steps, H * 2^steps, W * 2^steps)."""
 
@@ -103,7 +129,7 @@ class SubPixelUpsample(nn.Sequential):
         layers: list[nn.Module] = []
         for step in range(steps):
             width = channels // 2**step
-            layers += [sn_conv(width, 2 * width, 3), nn.PixelShuffle(2), activation()]
+            layers += [sn_conv(width, 2 * width, 3), PixelShuffle(2), activation()]
         super().__init__(*layers)
 
 

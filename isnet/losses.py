@@ -19,6 +19,9 @@ MIN_HOLE_RATIO = 1e-3
 Discriminator = Callable[[Tensor], tuple[Tensor, Sequence[Tensor]]]
 """Image (B, 3, H, W) -> (logits (B, 1, h, w), feature maps)."""
 
+FeatureTerms = Callable[[Tensor, Tensor], dict[str, Tensor]]
+"""Prediction and ground truth -> terms by name."""
+
 
 def l1(prediction: Tensor, ground_truth: Tensor, *, hole_ratio: Tensor) -> Tensor:
     """Pixel term: mean |prediction - ground_truth| over all pixels, per share of missing ones.
@@ -119,6 +122,11 @@ class GeneratorLoss:
             )
         self.weights = weights
         self.extractor = extractor
+        self._compute_features: FeatureTerms = self._extractor_terms
+
+    def compute_features_with(self, wrap: Callable[[FeatureTerms], FeatureTerms]) -> None:
+        """Replace what computes the perceptual and style terms by `wrap` of it, say compiled."""
+        self._compute_features = wrap(self._extractor_terms)
 
     def __call__(
         self,
@@ -147,7 +155,7 @@ class GeneratorLoss:
         if self.weights.l1 > 0:
             terms["l1"] = l1(prediction, ground_truth, hole_ratio=hole_ratio)
         terms |= self._discriminator_terms(prediction, ground_truth, discriminator)
-        terms |= self._extractor_terms(prediction, ground_truth)
+        terms |= self._compute_features(prediction, ground_truth)
         total = _total([getattr(self.weights, name) * term for name, term in terms.items()])
         return {**terms, "total": total}
 

@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from isnet.accumulation import Batch, Part, average, held, unsynchronised
+from isnet.accumulation import Batch, Part, average, frozen, held, unsynchronised
 from isnet.config import OptimizerConfig
 from isnet.initialisation import settle_spectral_norms
 from isnet.losses import GeneratorLoss, discriminator_hinge
 from isnet.masks import hole_ratio
-from isnet.optimizers import adam, averaged
+from isnet.optimizers import adam, averaged, step_unless
+from isnet.spectral import normalised
 
 Wrap = Callable[[nn.Module], nn.Module]
 Mean = Callable[[Tensor], Tensor]
@@ -44,6 +45,7 @@ class GanTrainer:
         autocast: torch.dtype | None = None,
         accumulate: int = 1,
         compiled: bool = False,
+        cuda_graphs: bool = False,
         wrap: Wrap = lambda module: module,
         mean: Mean = lambda tensor: tensor,
     ) -> None:
@@ -59,7 +61,8 @@ class GanTrainer:
             accumulate: equal parts that a batch goes through the networks in, for less memory. The
                 gradients are those of the batch; more than one part costs one more forward pass of
                 the generator.
-            compiled: run both networks through `torch.compile`.
+            compiled: run both networks and the VGG terms through `torch.compile`.
+            cuda_graphs: with `compiled`, on a GPU: replay recorded launches, for small batches.
             wrap: makes a module data-parallel.
             mean: averages a tensor over all ranks.
 
@@ -68,7 +71,10 @@ class GanTrainer:
         self.loss, self.margin = loss, margin
         self.step_count = 0
         self._autocast, self._accumulate, self._mean = autocast, accumulate, mean
-        compile_: Wrap = torch.compile if compiled else _as_it_is  # type: ignore[assignment]
+        self._cuda_graphs = compiled and cuda_graphs
+        mode = "reduce-overhead" if cuda_graphs else None
+        compile_: Any = partial(torch.compile, mode=mode) if compiled else lambda network: network
+        loss.compute_features_with(compile_)
         self._parallel_generator = wrap(compile_(generator))
         self._averaged = averaged(generator, optimizer.ema_decay)
         self._generator_adam = adam(generator, optimizer, optimizer.generator_lr)
@@ -93,9 +99,12 @@ class GanTrainer:
             (B, 3, H, W).
 
         Raises:
-            NonFiniteLossError: on every rank, before the optimizer of that network is stepped.
+            NonFiniteLossError: on every rank; no optimizer has been stepped with that loss, nor
+                with one that was computed after it.
 
         """
+        if self._cuda_graphs:
+            torch.compiler.cudagraph_mark_step_begin()
         batch = Batch.of(ground_truth, valid, parts=self._accumulate)
         values: dict[str, Tensor] = {}
         predictions: list[Tensor] = []
@@ -104,11 +113,12 @@ class GanTrainer:
             values |= self._step_discriminator(batch, predictions)
         # Of a single part the graph is still there; of several it would fill the memory.
         graphs = predictions if len(batch.parts) == 1 else []
-        step_values, predictions = self._step_generator(batch, graphs, first=not predictions)
-        values |= step_values
+        predictions = self._step_generator(batch, values, graphs, first=not predictions)
+        self._require_finite(values)
         if self._averaged is not None:
             self._averaged.update_parameters(self.generator)
         self.step_count += 1
+        # A copy: CUDA graphs overwrite what they returned.
         return values | {"prediction": torch.cat(predictions).float()}
 
     def warm_up(self, ground_truth: Tensor, valid: Tensor) -> None:
@@ -125,12 +135,12 @@ class GanTrainer:
         """
         networks = (self.generator, self.discriminator)
         before = [[buffer.clone() for buffer in network.buffers()] for network in networks]
-        with self._precision(ground_truth):
-            prediction = self._parallel_generator(Part(ground_truth, valid).corrupted)
-            prediction.float().mean().backward()
-            if self._parallel_discriminator is not None:
-                logits, _ = self._parallel_discriminator(prediction.detach().to(ground_truth.dtype))
-                logits.float().mean().backward()
+        prediction = self._predict(Part(ground_truth, valid))
+        prediction.float().mean().backward()
+        if self._parallel_discriminator is not None:
+            image = prediction.detach().to(ground_truth.dtype)
+            logits, _ = self._judge(self._parallel_discriminator, image)
+            logits.float().mean().backward()
         for network, buffers in zip(networks, before, strict=True):
             network.zero_grad(set_to_none=True)
             for buffer, value in zip(network.buffers(), buffers, strict=True):
@@ -189,9 +199,16 @@ class GanTrainer:
         return predictions
 
     def _predict(self, part: Part) -> Tensor:
-        with self._precision(part.ground_truth):
+        image = part.ground_truth
+        with self._precision(image), normalised(self.generator, dtype=self._autocast):
             prediction: Tensor = self._parallel_generator(part.corrupted)
         return prediction
+
+    def _judge(self, network: nn.Module, image: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Run the discriminator, wrapped or not."""
+        with self._precision(image), normalised(self.discriminator, dtype=self._autocast):
+            found: tuple[Tensor, list[Tensor]] = network(image)
+        return found
 
     def _step_discriminator(self, batch: Batch, predictions: list[Tensor]) -> dict[str, Tensor]:
         network = self._parallel_discriminator
@@ -204,20 +221,19 @@ class GanTrainer:
             ):
                 losses.append(self._discriminator_loss(network, part, prediction.detach()))
                 (losses[-1] / len(predictions)).backward()
-        return self._update(self._discriminator_adam, {"discriminator": average(losses)})
+        return self._update(self._discriminator_adam, {"discriminator": average(losses)}, before={})
 
     def _discriminator_loss(self, network: nn.Module, part: Part, prediction: Tensor) -> Tensor:
-        with self._precision(prediction):
-            # One pass over both halves: data parallelism wants one forward for each backward.
-            both = torch.cat([part.ground_truth, prediction.to(part.ground_truth.dtype)])
-            logits, _ = network(both)
+        # One pass over both halves: data parallelism wants one forward for each backward.
+        both = torch.cat([part.ground_truth, prediction.to(part.ground_truth.dtype)])
+        logits, _ = self._judge(network, both)
         real_logits, fake_logits = logits.chunk(2)
         return discriminator_hinge(real_logits, fake_logits, margin=self.margin)
 
     def _step_generator(
-        self, batch: Batch, graphs: list[Tensor], *, first: bool
-    ) -> tuple[dict[str, Tensor], list[Tensor]]:
-        """Update the generator; `first`: nothing has been predicted in this step yet."""
+        self, batch: Batch, values: dict[str, Tensor], graphs: list[Tensor], *, first: bool
+    ) -> list[Tensor]:
+        """Update the generator, add its terms to `values`; `first`: nothing is predicted yet."""
         network = self._parallel_generator
         global_ratio = self._mean(hole_ratio(batch.valid).mean())
         found: dict[str, list[Tensor]] = {}
@@ -235,55 +251,45 @@ class GanTrainer:
             for name, term in terms.items():
                 found.setdefault(name, []).append(term.detach())
         means = {name: average(values) for name, values in found.items()}
-        return self._update(self._generator_adam, means), predictions
+        values |= self._update(self._generator_adam, means, before=values)
+        return predictions
 
     def _generator_terms(
         self, part: Part, prediction: Tensor, global_ratio: Tensor
     ) -> dict[str, Tensor]:
-        with self._precision(part.ground_truth), _frozen(self.discriminator):
+        with self._precision(part.ground_truth), frozen(self.discriminator):
             terms = self.loss(
                 prediction.float(),
                 part.ground_truth,
                 hole_ratio=global_ratio,
-                discriminator=self._critic,
+                discriminator=partial(self._judge, self._critic),
             )
         total = terms.pop("total")
         return terms | {"generator": total}
 
-    def _update(self, adam: torch.optim.Adam, terms: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Step one optimizer, unless a term is not finite on any rank; return the terms' means."""
+    def _update(
+        self, adam: torch.optim.Adam, terms: Mapping[str, Tensor], *, before: Mapping[str, Tensor]
+    ) -> dict[str, Tensor]:
+        """Step one optimizer, if all terms so far are finite on all ranks; return their means."""
         means = self._mean(torch.stack([term.detach() for term in terms.values()]))
-        if not torch.isfinite(means).all():
-            adam.zero_grad(set_to_none=True)
-            raise NonFiniteLossError(self._diagnose(dict(zip(terms, means.tolist(), strict=True))))
-        adam.step()
-        adam.zero_grad(set_to_none=True)
+        all_means = torch.stack([*before.values(), *means])
+        step_unless(adam, (~all_means.isfinite()).any().float())
         return dict(zip(terms, means, strict=True))
 
-    def _diagnose(self, means: Mapping[str, float]) -> str:
-        name, value = next(
-            (name, value) for name, value in means.items() if not math.isfinite(value)
-        )
-        return (
-            f"the loss term {name!r} is {value} at step {self.step_count + 1}; "
-            "lower the learning rate or that term's weight"
-        )
+    def _require_finite(self, means: Mapping[str, Tensor]) -> None:
+        """Refuse terms that are not finite: the one time in a step that the device is waited for.
+
+        Earlier a GPU would run out of work while the rest of the step is still being launched.
+        """
+        values = torch.stack(list(means.values())).tolist()
+        for name, value in zip(means, values, strict=True):
+            if not math.isfinite(value):
+                raise NonFiniteLossError(
+                    f"the loss term {name!r} is {value} at step {self.step_count + 1}; "
+                    "lower the learning rate or that term's weight"
+                )
 
     def _precision(self, like: Tensor) -> torch.autocast:
         return torch.autocast(
             like.device.type, dtype=self._autocast, enabled=self._autocast is not None
         )
-
-
-@contextmanager
-def _frozen(network: nn.Module) -> Iterator[None]:
-    """Let gradients pass through a network without collecting any for its parameters."""
-    network.requires_grad_(False)
-    try:
-        yield
-    finally:
-        network.requires_grad_(True)
-
-
-def _as_it_is(network: nn.Module) -> nn.Module:
-    return network

@@ -1,0 +1,224 @@
+"""One variant of the training step, timed in this process; benchmarks/training.py compares them."""
+
+from __future__ import annotations
+
+import resource
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from benchmarks.crops import Crops
+from benchmarks.plain_step import PlainTrainer
+from isnet.config import DiscriminatorConfig, GeneratorConfig, LossConfig, OptimizerConfig
+from isnet.discriminator import build_discriminator
+from isnet.initialisation import initialise, new_generator
+from isnet.losses import GeneratorLoss
+from isnet.training import GanTrainer
+from isnet.vgg import build_extractor
+
+Step = Callable[[Tensor, Tensor], dict[str, Tensor]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Variant:
+    """How a step is computed."""
+
+    plain: bool = False
+    """Every convolution normalised by itself, as published; else isnet's trainer."""
+    seed: int = 0
+    """Of the networks' first weights."""
+    tf32: bool = False
+    """Convolutions in TensorFloat-32 where the rest is float32, as PyTorch does unless told."""
+    channels_last: bool = False
+    fused: bool = False
+    bf16: bool = False
+    accumulate: int = 1
+    compiled: bool = False
+    cuda_graphs: bool = False
+
+    @property
+    def for_gpu(self) -> bool:
+        """Whether a CPU has nothing of it that another variant does not have."""
+        return self.cuda_graphs or (self.tf32 and self.plain)
+
+
+SENSIBLE = Variant(tf32=True, channels_last=True, fused=True)
+VARIANTS = {
+    "plain": Variant(plain=True),
+    "plain_other_seed": Variant(plain=True, seed=1),
+    "plain_tf32": Variant(plain=True, tf32=True),
+    "step": Variant(),
+    "channels_last": Variant(channels_last=True),
+    "fused": Variant(fused=True),
+    "bf16": Variant(bf16=True),
+    "accumulate": Variant(accumulate=2),
+    "compile": Variant(compiled=True),
+    "default": SENSIBLE,
+    "default_bf16": replace(SENSIBLE, bf16=True),
+    "all": replace(SENSIBLE, bf16=True, compiled=True),
+    "all_graphs": replace(SENSIBLE, bf16=True, compiled=True, cuda_graphs=True),
+}
+"""`step` is isnet's trainer without any option, and each option is added to it alone. `default` is
+what pipelines/train.py does on a CPU, `default_bf16` on a GPU."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingConfig:
+    """The step, and how often it is timed."""
+
+    size: int = 64
+    """side of the pictures, a multiple of 16"""
+    batch: int = 8
+    """pictures of a step"""
+    channels: int = 8
+    """width of the generator; the discriminator is twice as wide, as in the paper"""
+    blocks: int = 1
+    """residual blocks of the generator"""
+    extractor: str = "vgg16"
+    """features of Eq. 5: vgg16, or random where its weights are missing"""
+    photos: str = "samples"
+    """folder with the photographs that crops are cut from"""
+    device: str = "auto"
+    """auto, cpu or cuda"""
+    threads: int = 0
+    """threads on a CPU; 0 takes PyTorch's choice"""
+    steps: int = 20
+    """steps that count, of each variant in each round"""
+    warm_up: int = 3
+    """steps before them; compiling falls into the first"""
+    repeats: int = 3
+    """rounds; each times every variant"""
+    variants: str = ""
+    """variants to time, with commas; all that the device has a use for, if empty"""
+    output: str = ""
+    """file to write, .md or .json"""
+    figure: str = ""
+    """picture to write of the loss curves, .png"""
+
+    def networks(self) -> tuple[GeneratorConfig, DiscriminatorConfig]:
+        """Return both networks' configurations."""
+        generator = GeneratorConfig(blocks=self.blocks, channels=self.channels)
+        return generator, DiscriminatorConfig(channels=2 * self.channels)
+
+    def torch_device(self) -> torch.device:
+        """Return where it computes."""
+        if self.device != "auto":
+            return torch.device(self.device)
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def time_variant(config: TrainingConfig, variant: Variant) -> dict[str, Any]:
+    """Take the steps of a variant.
+
+    Returns:
+        `seconds` of the steps that count and `first_s`, which holds the compiling; the terms
+        `generator` and `l1` of every step; `peak_bytes`; `matmul_flop_per_s`, what this device
+        reaches in this precision in a large product of matrices; `device`.
+
+    """
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    device = config.torch_device()
+    torch.backends.cudnn.allow_tf32 = variant.tf32
+    step = _step(config, variant, device)
+    layout = torch.channels_last if variant.channels_last else torch.contiguous_format
+    crops = Crops(Path(config.photos), size=config.size, batch=config.batch)
+    before = _resident_bytes()
+    seconds, terms = [], []
+    for image, valid in islice(crops, config.warm_up + config.steps):
+        image, valid = image.to(device, memory_format=layout), valid.to(device)
+        _wait(device)
+        began = time.perf_counter()
+        values = step(image, valid)
+        _wait(device)
+        seconds.append(time.perf_counter() - began)
+        terms.append(torch.stack([values["generator"], values["l1"]]).tolist())
+    on_gpu = device.type == "cuda"
+    peak = torch.cuda.max_memory_allocated() if on_gpu else _peak_bytes() - before
+    return {
+        "seconds": seconds[config.warm_up :],
+        "first_s": seconds[0],
+        "generator": [generator for generator, _ in terms],
+        "l1": [l1 for _, l1 in terms],
+        "peak_bytes": peak,
+        "matmul_flop_per_s": _matmul_rate(variant, device),
+        "device": torch.cuda.get_device_name() if on_gpu else "cpu",
+    }
+
+
+def _step(config: TrainingConfig, variant: Variant, device: torch.device) -> Step:
+    """Build networks and trainer.
+
+    Settings under which something is learnt in a few hundred steps, those of the preset `smoke`:
+    the published ones would hardly leave the grey start, and any curve would be kept.
+    """
+    layout = torch.channels_last if variant.channels_last else torch.contiguous_format
+    optimizer = OptimizerConfig(
+        generator_lr=1e-3,
+        discriminator_lr_ratio=0.3,
+        beta1=0.9,
+        beta2=0.99,
+        fused=variant.fused,
+        initialisation="orthogonal",
+        init_std=0.02,
+    )
+    generator_config, discriminator_config = config.networks()
+    generator = new_generator(
+        generator_config, seed=variant.seed, initialisation="orthogonal", init_std=0.02
+    )
+    discriminator = build_discriminator(channels=discriminator_config.channels)
+    initialise(discriminator, "normal", std=optimizer.init_std)
+    extractor = build_extractor(config.extractor)  # type: ignore[arg-type]
+    for network in (generator, discriminator, extractor):
+        network.to(device=device, memory_format=layout)  # type: ignore[call-overload]
+    loss = GeneratorLoss(LossConfig(l1=100).weights(), extractor)
+    if variant.plain:
+        return PlainTrainer(generator, discriminator, loss, optimizer=optimizer).step
+    return GanTrainer(
+        generator,
+        discriminator,
+        loss,
+        optimizer=optimizer,
+        autocast=torch.bfloat16 if variant.bf16 else None,
+        accumulate=variant.accumulate,
+        compiled=variant.compiled,
+        cuda_graphs=variant.cuda_graphs,
+    ).step
+
+
+def _matmul_rate(variant: Variant, device: torch.device) -> float:
+    """Floating-point operations a second of a large product; the best of five."""
+    side = 8192 if device.type == "cuda" else 1024
+    torch.backends.cuda.matmul.allow_tf32 = variant.tf32
+    dtype = torch.bfloat16 if variant.bf16 else torch.float32
+    matrix = torch.ones(side, side, device=device, dtype=dtype)
+    seconds = []
+    for _ in range(6):
+        _wait(device)
+        began = time.perf_counter()
+        matrix @ matrix
+        _wait(device)
+        seconds.append(time.perf_counter() - began)
+    return 2 * side**3 / min(seconds[1:])
+
+
+def _wait(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+
+
+def _resident_bytes() -> int:
+    """Memory of this process now."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize()
+
+
+def _peak_bytes() -> int:
+    """Most memory that this process has had."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
