@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass, replace
 
 from pyarrow import fs
 
+from isnet.config import InputError
 from pipelines.bulk.results import FOLDER
 from pipelines.storage import explained_writes, read_bytes, write_atomically
 
@@ -24,6 +25,9 @@ ATTEMPTS = f"{FOLDER}/attempts"
 
 _TRUSTING = 2
 """Attempts that go on side by side as ever: a node that is lost is no picture's fault."""
+
+_MOST = 10
+"""Attempts at a unit: two, and then two for each of four pictures that are left out."""
 
 
 @dataclass(frozen=True)
@@ -52,12 +56,18 @@ class Attempt:
             start: tells this start of the job from others.
 
         Raises:
-            InputError: the output cannot be written to.
+            InputError: the output cannot be written to, or as many processes have died over the
+                unit as may.
 
         """
         self._filesystem, self._folder, self._start = filesystem, folder, start
         self._path = f"{folder}/{ATTEMPTS}/{unit:07d}.json"
         found = self._read()
+        if found.attempts >= _MOST:
+            raise InputError(
+                f"{_MOST} processes have died over unit {unit}; Ray's log says of what: too little "
+                "memory, often, which smaller --max-batch and --max-region-pixels need less of"
+            )
         held = () if found.in_hand is None else (found.in_hand,)
         self._note = _Note(start, found.attempts + 1, died_over=(*found.died_over, *held))
         self._write(self._note)

@@ -18,10 +18,6 @@ from pipelines.bulk.config import InpaintConfig
 from pipelines.bulk.worker import Filler, Job
 from pipelines.machine import cores
 
-_RETRIES = 9
-"""Processes that may die over one unit: two, and then two for each of four pictures that are left
-out. Left alone, Ray would start them without an end."""
-
 _MOST_BLOCKS = 20_000
 """Blocks that Ray Data is given; beyond these, several units travel as one."""
 
@@ -133,7 +129,7 @@ def fill_units(job: Job, units: Mapping[int, np.ndarray], pool: Pool) -> Iterato
             compute=_strategy(pool),
             num_cpus=pool.cpus,
             num_gpus=pool.gpus,
-            max_task_retries=_RETRIES,
+            max_task_retries=-1,  # each try to reach a process that just died counts: see Attempt
             fn_constructor_kwargs={"job": job},
         )
     for row in results.iter_rows():

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from mlflow.artifacts import download_artifacts
-
+from pipelines.tracking.registry import fetch_registered
 from rehearsal.outcome import Told, expect
 from rehearsal.runs import all_metrics
 from rehearsal.stage import Stage
@@ -23,10 +20,8 @@ def play(stage: Stage) -> Told:
     tracking.await_up()
     after = all_metrics()
     expect(after == before, f"{len(before)} series before, {len(after)} after, not the same")
-    files = download_artifacts(
-        "models:/isnet/1", tracking_uri=URI, dst_path=str(stage.folder("restored"))
-    )
-    expect(list(Path(files).rglob("*.safetensors")), "the registered model's weights are gone")
+    files = fetch_registered(URI, "models:/isnet/1", stage.folder("restored"))
+    expect(list(files.rglob("*.safetensors")), "the registered model's weights are gone")
     return Told(
         lost="the MLflow server's host with its disk, after a backup of the database",
         survived=f"all {len(before)} series of metrics, the registered model and the artifacts",

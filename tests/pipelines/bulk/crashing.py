@@ -29,6 +29,7 @@ if __name__ == "__main__":
     from pipelines.cli import run_main
 
     ray.init(
+        address="local",  # not the cluster of another test
         num_cpus=2,
         include_dashboard=False,
         runtime_env={"worker_process_setup_hook": "tests.pipelines.bulk.crashing.set_up"},

@@ -43,6 +43,14 @@ def test_a_picture_is_left_out_once_two_careful_attempts_have_died_over_it(tmp_p
     assert attempt_at(tmp_path).left_out == (2,)
 
 
+def test_a_unit_over_which_process_after_process_dies_ends_the_job(tmp_path):
+    for _ in range(10):
+        attempt_at(tmp_path)
+    with pytest.raises(InputError, match="10 processes have died over unit 7"):
+        attempt_at(tmp_path)
+    attempt_at(tmp_path, start="another")
+
+
 def test_attempts_of_an_earlier_start_count_for_nothing(tmp_path):
     for _ in range(4):
         held = attempt_at(tmp_path, start="killed").holding(5)
