@@ -24,7 +24,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from isnet.tiles import MAX_PIXELS
 
 from benchmarks import subjects
 from benchmarks.cost_report import AXES, report
@@ -36,6 +35,7 @@ from benchmarks.options import NetworkOptions, in_a_process, numbers, read_optio
 from isnet.config import InputError, ReconstructionConfig
 from isnet.inference import InferenceGenerator
 from isnet.progress import Progress
+from isnet.tiles import MAX_PIXELS
 
 MODULE = "benchmarks.cost"
 BACKENDS = ("torch", "compile", "openvino")

@@ -99,6 +99,7 @@ class _OnnxGenerator:
 
     def __init__(self, generator: nn.Module) -> None:
         import onnxruntime  # only this path needs it
+
         from isnet.export import export_onnx
 
         options = onnxruntime.SessionOptions()
