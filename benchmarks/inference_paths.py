@@ -25,7 +25,7 @@ class InferencePath:
 
     engine: Engine = "torch"
     """plain is the network as it was loaded, onnxruntime its export; else a backend of isnet's."""
-    precision: Literal["fp32", "bf16"] = "bf16"
+    precision: Literal["fp32", "bf16", "int8"] = "bf16"
     windows: bool = False
     """Whether passes compute only windows round what is missing."""
     context: int | None = None
@@ -39,6 +39,7 @@ PATHS = {
     "compile_bf16": InferencePath(engine="compile"),
     "openvino_fp32": InferencePath(engine="openvino", precision="fp32"),
     "openvino_bf16": InferencePath(engine="openvino"),
+    "openvino_int8": InferencePath(engine="openvino", precision="int8"),
     "onnxruntime_fp32": InferencePath(engine="onnxruntime", precision="fp32"),
     "bf16_windows": InferencePath(windows=True),
     "bf16_windows_128": InferencePath(windows=True, context=128),

@@ -12,7 +12,7 @@ from torch.nn.utils import parametrize
 from isnet.config import InputError
 from isnet.openvino_backend import OpenVINONetwork
 
-Precision = Literal["auto", "fp32", "bf16"]
+Precision = Literal["auto", "fp32", "bf16", "int8"]
 Backend = Literal["torch", "compile", "openvino"]
 """What computes: PyTorch as it is; PyTorch's compiler, with CUDA graphs on a GPU, which takes a
 minute for the first size; OpenVINO, for CPUs."""
@@ -34,12 +34,13 @@ class InferenceGenerator(nn.Module):
         Args:
             generator: as `build_generator` and `load_generator` return it; left alone.
             device: where to compute.
-            precision: fp32; bf16; or auto, which is bf16 where the device computes in it.
+            precision: fp32; bf16; auto, which is bf16 where the device computes in it; or int8,
+                for OpenVINO and networks of tanh only.
             backend: what computes.
 
         Raises:
-            InputError: an unknown backend, OpenVINO on a GPU, or OpenVINO where it is not
-                installed.
+            InputError: an unknown backend, OpenVINO on a GPU, OpenVINO where it is not installed,
+                or int8 elsewhere.
 
         """
         super().__init__()
@@ -51,12 +52,13 @@ class InferenceGenerator(nn.Module):
         self.context: int | None = getattr(generator, "context", None)
         """Pixels away that a prediction depends on at most; None: on the whole image."""
         self._dtype = torch.bfloat16 if precision == "bf16" else torch.float32
+        self._layout = torch.channels_last
         self.network = self._arranged(folded(generator))
         self.eval()
 
     def forward(self, corrupted: Tensor) -> Tensor:
         """Predict: float (B, 3, H, W) in [0, 1] -> float32 of the same shape."""
-        image = corrupted.to(self._dtype, memory_format=torch.channels_last)
+        image = corrupted.to(self._dtype, memory_format=self._layout)
         prediction: Tensor = self.network(image)
         return prediction.float()
 
@@ -67,10 +69,13 @@ class InferenceGenerator(nn.Module):
         if self.backend == "openvino":
             if self.device.type != "cpu":
                 raise InputError(f"OpenVINO computes on a CPU, not on {self.device}; leave it out")
-            self._dtype = torch.float32  # what goes in; it computes in its own precision
-            return OpenVINONetwork(network, bf16=self.precision == "bf16")
+            # What goes in; it computes in a precision and a layout of its own.
+            self._dtype, self._layout = torch.float32, torch.contiguous_format
+            return OpenVINONetwork(network, precision=self.precision)
+        if self.precision == "int8":
+            raise InputError("precision int8 is for the backend openvino; choose bf16 or fp32")
         network = network.to(self.device, self._dtype)
-        network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        network = network.to(memory_format=self._layout)  # type: ignore[call-overload]
         if self.backend == "compile":
             graphs = self.device.type == "cuda"
             network.compile(mode="reduce-overhead" if graphs else "default")

@@ -90,15 +90,16 @@ def progressive_passes(
     _check(generator, image, valid)
     composite, valid = image.clone(), valid.clone()
     active = torch.arange(len(image), device=image.device)
-    for _ in range(config.max_passes):
+    for number in range(config.max_passes):
         if len(active) == 0:
             return
+        if number:
+            valid[active] = dilate_valid(valid[active], config.kernel_size)
         composite = composite.clone()
         prediction = _predict(generator, composite[active], valid[active])
         composite[active] = torch.where(valid[active], composite[active], prediction)
         yield Pass(composite=composite, valid=valid.clone(), active=active, prediction=prediction)
         active = active[hole_ratio(valid[active]) >= config.threshold]
-        valid[active] = dilate_valid(valid[active], config.kernel_size)
 
 
 @torch.no_grad()
