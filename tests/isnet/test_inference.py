@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import sys
 from typing import get_args
 
 import numpy as np
@@ -11,8 +12,8 @@ import torch
 from torch import nn
 from torch.nn.utils import parametrize
 
-from isnet.config import Design, ReconstructionConfig
-from isnet.inference import InferenceGenerator, Precision, folded, has_bf16
+from isnet.config import Design, InputError, ReconstructionConfig
+from isnet.inference import Backend, InferenceGenerator, Precision, folded, has_bf16
 from isnet.inpainter import Inpainter
 from isnet.network import build_generator
 from tests.isnet.small_pictures import as_mask, noise, square_hole
@@ -139,3 +140,74 @@ def test_it_works_inside_the_inpainter(precision: Precision) -> None:
     levels = 1 if precision == "fp32" else 2
     np.testing.assert_allclose(results[0], results[1], rtol=0, atol=levels)
     np.testing.assert_array_equal(results[0][~hole], np.asarray(picture)[~hole])
+
+
+@pytest.mark.parametrize("design", DESIGNS)
+@torch.no_grad()
+def test_openvino_computes_the_generator_for_any_batch_and_size(design: Design) -> None:
+    generator = small(design)
+    fast = InferenceGenerator(generator, precision="fp32", backend="openvino")
+    for shape in ((2, 3, 48, 32), (1, 3, 16, 80), (3, 3, 64, 64)):
+        corrupted = torch.rand(shape, generator=torch.Generator().manual_seed(2))
+        torch.testing.assert_close(fast(corrupted), generator(corrupted), rtol=0, atol=1e-5)
+    assert list(fast.parameters()) == []
+
+
+@pytest.mark.parametrize("precision", ["bf16", "int8"])
+@torch.no_grad()
+def test_openvino_is_near_in_less_precision(precision: Precision) -> None:
+    generator = small()
+    result = InferenceGenerator(generator, precision=precision, backend="openvino")(image())
+    assert result.dtype == torch.float32
+    difference = (result - generator(image())).abs().max()
+    assert 0 < difference < 4 * ONE_LEVEL
+
+
+@torch.no_grad()
+def test_answers_of_openvino_are_not_overwritten_by_later_ones() -> None:
+    fast = InferenceGenerator(small(), precision="fp32", backend="openvino")
+    first = fast(image())
+    kept = first.clone()
+    fast(1 - image())
+    assert torch.equal(first, kept)
+
+
+@pytest.mark.parametrize("design", ["base", "unet_like"])
+def test_activations_without_a_bound_are_not_quantised(design: Design) -> None:
+    with pytest.raises(InputError, match="needs activations between -1 and 1"):
+        InferenceGenerator(small(design), precision="int8", backend="openvino")
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"backend": "tensorrt"}, "unknown backend 'tensorrt'; choose one of torch, compile"),
+        ({"backend": "openvino", "device": "cuda"}, "OpenVINO computes on a CPU, not on cuda"),
+        ({"precision": "int8"}, "int8 is for the backend openvino"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(options: dict[str, str], said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        InferenceGenerator(small(), **options)  # type: ignore[arg-type]
+
+
+def test_without_openvino_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    with pytest.raises(InputError, match=r"pip install 'isnet\[openvino\]'"):
+        InferenceGenerator(small(), backend="openvino")
+
+
+@pytest.mark.slow  # the compiler takes half a minute
+@torch.no_grad()
+def test_pytorchs_compiler_computes_the_generator() -> None:
+    generator = small()
+    fast = InferenceGenerator(generator, precision="fp32", backend="compile")
+    for corrupted in (image(), image()[:1, :, :32]):
+        torch.testing.assert_close(fast(corrupted), generator(corrupted), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("backend", ["torch", "openvino"])
+@pytest.mark.parametrize("design", ["isnet", "unet_like"])
+def test_how_far_the_network_looks_is_kept(design: Design, backend: Backend) -> None:
+    generator = small(design)
+    assert InferenceGenerator(generator, backend=backend).context == generator.context
