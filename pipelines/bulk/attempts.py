@@ -26,8 +26,8 @@ ATTEMPTS = f"{FOLDER}/attempts"
 _TRUSTING = 2
 """Attempts that go on side by side as ever: a node that is lost is no picture's fault."""
 
-_MOST = 10
-"""Attempts at a unit: two, and then two for each of four pictures that are left out."""
+_MOST_ATTEMPTS = 10
+"""At a unit, in a start of the job: enough to leave out three pictures that kill the process."""
 
 
 @dataclass(frozen=True)
@@ -63,10 +63,11 @@ class Attempt:
         self._filesystem, self._folder, self._start = filesystem, folder, start
         self._path = f"{folder}/{ATTEMPTS}/{unit:07d}.json"
         found = self._read()
-        if found.attempts >= _MOST:
+        if found.attempts >= _MOST_ATTEMPTS:
             raise InputError(
-                f"{_MOST} processes have died over unit {unit}; Ray's log says of what: too little "
-                "memory, often, which smaller --max-batch and --max-region-pixels need less of"
+                f"{_MOST_ATTEMPTS} processes have died over unit {unit}; Ray's log says of what: "
+                "too little memory, often, which smaller --max-batch and --max-region-pixels need "
+                "less of"
             )
         held = () if found.in_hand is None else (found.in_hand,)
         self._note = _Note(start, found.attempts + 1, died_over=(*found.died_over, *held))

@@ -129,7 +129,7 @@ def fill_units(job: Job, units: Mapping[int, np.ndarray], pool: Pool) -> Iterato
             compute=_strategy(pool),
             num_cpus=pool.cpus,
             num_gpus=pool.gpus,
-            max_task_retries=-1,  # each try to reach a process that just died counts: see Attempt
+            max_task_retries=-1,  # counts tries to reach a dead process, too: Attempt counts deaths
             fn_constructor_kwargs={"job": job},
         )
     for row in results.iter_rows():

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -76,17 +77,40 @@ def test_notes_that_cannot_be_written_are_no_fault_of_the_picture(tmp_path):
         pass
 
 
-@pytest.mark.slow
-@pytest.mark.ray
-def test_pictures_that_kill_the_process_stop_no_other(photos, model, tmp_path, tracking_uri):
+@pytest.fixture
+def crash(photos, model, tmp_path, tracking_uri) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Fill twelve pictures with processes that die."""
     given = {"checkpoint": model, "input": photos, "masks": tmp_path / "masks"}
     given |= {"output": tmp_path / "out", "tracking.uri": tracking_uri, "actors": 2}
     words = [f"--{name}={value}" for name, value in given.items()]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     script = [sys.executable, "-m", "tests.pipelines.bulk.crashing"]
-    ended = subprocess.run(
-        [*script, *words], env=environment, cwd=ROOT, capture_output=True, text=True, check=False
-    )
+
+    def run(**variables: str) -> subprocess.CompletedProcess[str]:
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), **variables}
+        return subprocess.run(
+            [*script, *words],
+            env=environment,
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    return run
+
+
+@pytest.mark.slow
+@pytest.mark.ray
+def test_a_job_whose_every_process_dies_ends_and_says_so(crash):
+    ended = crash(**{crashing.EVERY_PICTURE: "1"})
+    assert ended.returncode == 2, ended.stdout[-3000:] + ended.stderr[-3000:]
+    assert "error: 10 processes have died over unit" in ended.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.ray
+def test_pictures_that_kill_the_process_stop_no_other(crash, tmp_path):
+    ended = crash()
     assert ended.returncode == 1, ended.stdout[-3000:] + ended.stderr[-3000:]
     rows = parquet.read_table(tmp_path / "out/results.parquet").to_pylist()
     assert {row["input"] for row in rows if row["status"] == "failed"} == set(crashing.NAMES)

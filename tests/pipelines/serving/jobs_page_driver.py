@@ -39,11 +39,17 @@ class JobsPage:
 
     # ---- handing in
 
+    def wait_for_form(self) -> None:
+        """Wait until the page knows what the endpoint takes, and takes files itself."""
+        expect(self.page.locator("body")).to_have_attribute("data-state", "list")
+
     def choose_pictures(self, archive: Path) -> None:
+        self.wait_for_form()
         self.page.get_by_label("Choose a zip file").set_input_files(archive)
 
     def choose_masks(self, file: Path, kind: Kind) -> None:
         """Choose a zip file of masks, or one picture for all."""
+        self.wait_for_form()
         self.page.get_by_role("radio", name=kind).check()
         self.page.locator("#masks-file").set_input_files(file)
 

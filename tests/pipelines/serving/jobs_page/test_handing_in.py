@@ -87,7 +87,9 @@ def test_places_in_storage_are_handed_in_where_the_server_has_any(
 
 
 def test_dropped_file_goes_where_it_is_dropped(open_page: Open, archive: Path, tmp_path: Path):
-    page = open_page().page
+    opened = open_page()
+    opened.wait_for_form()
+    page = opened.page
     for selector, name in ((".mask-file", "holes.zip"), ("body", "photos.zip")):
         transfer = page.evaluate_handle(
             """(name) => {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zipfile
 from pathlib import Path
 
@@ -47,7 +48,7 @@ def test_results_stream_to_the_disk_where_the_browser_can(open_page: Open, jobs:
     opened = open_page(with_counting_file_picker)
     opened.enter_token("secret")
     opened.results_link("photos-500.zip").click()
-    opened.page.wait_for_function("window.saved?.closed")
+    expect(opened.page.locator("body")).to_have_class(re.compile("saved"))
     assert opened.page.evaluate("window.saved") == {
         "name": "isnet-job-500.zip",
         "bytes": jobs.results_size,
@@ -92,7 +93,10 @@ def with_counting_file_picker(page: Page) -> None:
             const saved = (window.saved = { name: suggestedName, bytes: 0, closed: false });
             const createWritable = async () => new WritableStream({
                 write: (chunk) => { saved.bytes += chunk.byteLength; },
-                close: () => { saved.closed = true; },
+                close: () => {
+                    saved.closed = true;
+                    document.body.classList.add("saved"); // to be waited for
+                },
             });
             return { createWritable };
         };"""
