@@ -39,6 +39,8 @@ class Variant:
     fused: bool = False
     bf16: bool = False
     accumulate: int = 1
+    batched_norms: bool | None = False
+    """Spectral norms of one shape together; None: on a GPU, as train.py does."""
     compiled: bool = False
     cuda_graphs: bool = False
 
@@ -48,7 +50,7 @@ class Variant:
         return self.cuda_graphs or (self.tf32 and self.plain)
 
 
-SENSIBLE = Variant(tf32=True, channels_last=True, fused=True)
+SENSIBLE = Variant(tf32=True, channels_last=True, fused=True, batched_norms=None)
 VARIANTS = {
     "plain": Variant(plain=True),
     "plain_other_seed": Variant(plain=True, seed=1),
@@ -58,6 +60,7 @@ VARIANTS = {
     "fused": Variant(fused=True),
     "bf16": Variant(bf16=True),
     "accumulate": Variant(accumulate=2),
+    "batched_norms": Variant(batched_norms=True),
     "compile": Variant(compiled=True),
     "default": SENSIBLE,
     "default_bf16": replace(SENSIBLE, bf16=True),
@@ -187,9 +190,15 @@ def _step(config: TrainingConfig, variant: Variant, device: torch.device) -> Ste
         optimizer=optimizer,
         autocast=torch.bfloat16 if variant.bf16 else None,
         accumulate=variant.accumulate,
+        batched_norms=_batched_norms(variant, device),
         compiled=variant.compiled,
         cuda_graphs=variant.cuda_graphs,
     ).step
+
+
+def _batched_norms(variant: Variant, device: torch.device) -> bool:
+    on_gpu = device.type == "cuda"
+    return on_gpu if variant.batched_norms is None else variant.batched_norms
 
 
 def _matmul_rate(variant: Variant, device: torch.device) -> float:

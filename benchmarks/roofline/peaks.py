@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -26,14 +27,15 @@ def best_seconds(run: Callable[[], object], device: torch.device, *, budget: flo
     calls = 10 if device.type == "cuda" else 1
     run()
     wait_for(device)
-    took: list[float] = []
-    while len(took) < 3 or sum(took) * calls < budget:
+    best, rounds, spent = math.inf, 0, 0.0
+    while rounds < 3 or spent < budget:
         began = time.perf_counter()
         for _ in range(calls):
             run()
         wait_for(device)
-        took.append((time.perf_counter() - began) / calls)
-    return min(took)
+        took = time.perf_counter() - began
+        best, rounds, spent = min(best, took / calls), rounds + 1, spent + took
+    return best
 
 
 @torch.inference_mode()

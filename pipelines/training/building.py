@@ -46,6 +46,7 @@ def build_trainer(
         margin=config.loss.margin,
         autocast=torch.bfloat16 if config.precision == "bf16" else None,
         accumulate=config.accumulate,
+        batched_norms=ranks.device.type == "cuda",
         compiled=config.compile,
         wrap=lambda module: ranks.data_parallel(module, find_unused=find_unused),
         mean=ranks.mean,

@@ -20,8 +20,9 @@ import torch
 from ray.actor import ActorHandle
 from ray.train.v2._internal.execution import context as ray_train_context
 
+from isnet.finite import NonFiniteLossError
 from isnet.images import to_tensor
-from isnet.training import GanTrainer, NonFiniteLossError
+from isnet.training import GanTrainer
 from pipelines import logs
 from pipelines.claim import Claim
 from pipelines.logs import say

@@ -22,7 +22,7 @@ TINY = TrainingConfig(
 )
 
 
-@pytest.mark.parametrize("name", ["plain", "default", "accumulate"])
+@pytest.mark.parametrize("name", ["plain", "default", "accumulate", "batched_norms"])
 def test_a_variant_is_timed(name):
     result = time_variant(TINY, VARIANTS[name])
     assert len(result["seconds"]) == 1

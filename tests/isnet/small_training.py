@@ -26,6 +26,7 @@ def small_trainer(
     seed=0,
     mean=lambda tensor: tensor,
     accumulate=1,
+    batched_norms=False,
     compiled=False,
     autocast=None,
     channels_last=False,
@@ -46,6 +47,7 @@ def small_trainer(
         optimizer=OptimizerConfig(**{"generator_lr": 1e-3, **optimizer}),
         mean=mean,
         accumulate=accumulate,
+        batched_norms=batched_norms,
         compiled=compiled,
         autocast=autocast,
     )

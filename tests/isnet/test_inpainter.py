@@ -209,6 +209,8 @@ def test_settings_reach_the_reconstruction() -> None:
     generator = build_generator(channels=2, blocks=1)
     calls: list[tuple[int, ...]] = []
     generator.register_forward_hook(lambda module, args, output: calls.append(output.shape))
-    inpaint = Inpainter(generator, reconstruction=ReconstructionConfig(threshold=0, max_passes=3))
+    # After a dilation by the usual kernel nothing would be missing here.
+    config = ReconstructionConfig(kernel_size=3, threshold=0, max_passes=2)
+    inpaint = Inpainter(generator, reconstruction=config)
     inpaint(noise("RGB"), as_mask(square_hole()))
-    assert calls == [(1, 3, 32, 32)] * 3
+    assert calls == [(1, 3, 32, 32)] * 2

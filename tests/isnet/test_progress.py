@@ -255,8 +255,9 @@ def test_less_context_than_the_network_has_does_change_the_fill(near_sighted: nn
 
 
 def test_images_of_many_tiles_share_a_pass_with_others(near_sighted: nn.Module) -> None:
-    config = ReconstructionConfig(max_passes=2)
-    hole = np.ones((240, 240), dtype=bool)
+    config = ReconstructionConfig(kernel_size=3, threshold=0, max_passes=2)
+    hole = np.zeros((240, 240), dtype=bool)
+    hole[90:150, 90:150] = True
     pairs = [(colours_of(240, 240, seed), hole) for seed in range(2)]
     options = {"context": near_sighted.context, "max_pixels": 208**2}
     images = [Progress(*pair, config, **options) for pair in pairs]

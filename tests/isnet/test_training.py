@@ -7,8 +7,8 @@ import torch
 
 from isnet.config import GeneratorConfig, LossWeights
 from isnet.discriminator import build_discriminator
+from isnet.finite import NonFiniteLossError
 from isnet.initialisation import new_generator, settle_spectral_norms
-from isnet.training import NonFiniteLossError
 from tests.isnet.small_training import (
     EQ5_WITHOUT_VGG,
     small_batch,
@@ -240,8 +240,9 @@ def test_adam_unfused_takes_the_same_step():
 
 
 @pytest.mark.slow
-def test_a_compiled_step_is_the_same_step():
-    eager, compiled = small_trainer(), small_trainer(compiled=True)
+@pytest.mark.parametrize("batched_norms", [False, True])
+def test_a_compiled_step_is_the_same_step(batched_norms):
+    eager, compiled = small_trainer(), small_trainer(compiled=True, batched_norms=batched_norms)
     for trainer in (eager, compiled):
         for _ in range(2):
             values = trainer.step(*small_batch())
