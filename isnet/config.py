@@ -22,6 +22,15 @@ def padded(side: int) -> int:
     return -(-side // SIZE_MULTIPLE) * SIZE_MULTIPLE
 
 
+def require_padded(height: int, width: int) -> None:
+    """Refuse a size that a generator cannot compute, with `InputError`."""
+    if height % SIZE_MULTIPLE or width % SIZE_MULTIPLE:
+        raise InputError(
+            f"the generator got an image of {height}x{width}; height and width must be divisible "
+            f"by {SIZE_MULTIPLE} (isnet.reconstruct and isnet.Inpainter take any size)"
+        )
+
+
 class InputError(ValueError):
     """A mistake in what the user gave; the message names the value and the fix.
 

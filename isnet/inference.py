@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from isnet.config import InputError
-from isnet.openvino_backend import OpenVINONetwork
+from isnet.config import InputError, require_padded
+from isnet.openvino_backend import OpenVINONetwork, import_openvino
 
 Precision = Literal["auto", "fp32", "bf16", "int8"]
 Backend = Literal["torch", "compile", "openvino"]
@@ -39,12 +39,12 @@ class InferenceGenerator(nn.Module):
             backend: what computes.
 
         Raises:
-            InputError: an unknown backend, OpenVINO on a GPU, OpenVINO where it is not installed,
-                or int8 elsewhere.
+            InputError: as `check_backend`; or int8 for a network of unbounded activations.
 
         """
         super().__init__()
         self.device = torch.device(device)
+        check_backend(precision, backend, self.device.type)
         if precision == "auto":
             precision = "bf16" if has_bf16(self.device) else "fp32"
         self.precision = precision
@@ -57,29 +57,56 @@ class InferenceGenerator(nn.Module):
         self.eval()
 
     def forward(self, corrupted: Tensor) -> Tensor:
-        """Predict: float (B, 3, H, W) in [0, 1] -> float32 of the same shape."""
+        """Predict: float (B, 3, H, W) in [0, 1] -> float32 of the same shape.
+
+        Raises:
+            InputError: height or width is not divisible by 16.
+
+        """
+        require_padded(*corrupted.shape[-2:])
         image = corrupted.to(self._dtype, memory_format=self._layout)
         prediction: Tensor = self.network(image)
         return prediction.float()
 
     def _arranged(self, network: nn.Module) -> nn.Module:
-        if self.backend not in get_args(Backend):
-            known = ", ".join(get_args(Backend))
-            raise InputError(f"unknown backend {self.backend!r}; choose one of {known}")
         if self.backend == "openvino":
-            if self.device.type != "cpu":
-                raise InputError(f"OpenVINO computes on a CPU, not on {self.device}; leave it out")
             # What goes in; it computes in a precision and a layout of its own.
             self._dtype, self._layout = torch.float32, torch.contiguous_format
             return OpenVINONetwork(network, precision=self.precision)
-        if self.precision == "int8":
-            raise InputError("precision int8 is for the backend openvino; choose bf16 or fp32")
         network = network.to(self.device, self._dtype)
         network = network.to(memory_format=self._layout)  # type: ignore[call-overload]
         if self.backend == "compile":
             graphs = self.device.type == "cuda"
             network.compile(mode="reduce-overhead" if graphs else "default")
         return network
+
+
+def check_backend(precision: str, backend: str, device: str) -> None:
+    """Refuse what no network could be computed with.
+
+    Args:
+        precision: one of `Precision`.
+        backend: one of `Backend`.
+        device: a device's type, `cpu` or `cuda`.
+
+    Raises:
+        InputError: an unknown name, int8 without OpenVINO, OpenVINO on a GPU, or OpenVINO where it
+            is not installed.
+
+    """
+    for what, name, kind in (
+        ("precision", precision, Precision),
+        ("backend", backend, Backend),
+    ):
+        if name not in get_args(kind):
+            known = ", ".join(get_args(kind))
+            raise InputError(f"unknown {what} {name!r}; choose one of {known}")
+    if backend == "openvino":
+        if device != "cpu":
+            raise InputError(f"OpenVINO computes on a CPU, not on {device}; leave the backend out")
+        import_openvino()
+    elif precision == "int8":
+        raise InputError("precision int8 is for the backend openvino; choose bf16 or fp32")
 
 
 def folded(generator: nn.Module) -> nn.Module:

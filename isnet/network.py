@@ -11,7 +11,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from isnet.config import PHASES, SIZE_MULTIPLE, Design, GeneratorConfig, InputError
+from isnet.config import PHASES, Design, GeneratorConfig, require_padded
 from isnet.context import context_of
 from isnet.layers import (
     Activation,
@@ -103,7 +103,7 @@ class InteractiveSeparationNetwork(nn.Module):
 
     def forward(self, corrupted: Tensor) -> Tensor:
         """Predict the whole image: (B, 3, H, W) in [0, 1] -> the same shape and range."""
-        _check_size(corrupted)
+        require_padded(*corrupted.shape[-2:])
         high: Tensor = self.stem(corrupted)
         low: Tensor | None = None
         for phase in self.phases:
@@ -139,7 +139,7 @@ class UNetLike(nn.Module):
 
     def forward(self, corrupted: Tensor) -> Tensor:
         """Predict the whole image: (B, 3, H, W) in [0, 1] -> the same shape and range."""
-        _check_size(corrupted)
+        require_padded(*corrupted.shape[-2:])
         return _to_unit_range(self.decoder(self.middle(self.encoder(corrupted))))
 
 
@@ -226,12 +226,3 @@ def _to_unit_range(logits: Tensor) -> Tensor:
     if logits.dtype in (torch.bfloat16, torch.float16):
         logits = logits.float()
     return (torch.tanh(logits) + 1) / 2
-
-
-def _check_size(image: Tensor) -> None:
-    height, width = image.shape[-2:]
-    if height % SIZE_MULTIPLE or width % SIZE_MULTIPLE:
-        raise InputError(
-            f"the generator got an image of {height}x{width}; height and width must be divisible "
-            f"by {SIZE_MULTIPLE} (isnet.reconstruct and isnet.Inpainter take any size)"
-        )

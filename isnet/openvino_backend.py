@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import threading
 import warnings
 from typing import Any, Literal
 
@@ -15,10 +17,14 @@ _HINTS = {"fp32": "f32", "bf16": "bf16", "int8": "bf16"}
 """What is not quantised is computed in."""
 
 
-class OpenVINONetwork(nn.Module):
-    """A folded generator that OpenVINO computes, for any batch and size. Not for several threads.
+_KEPT_PRIMITIVES = "1024"
+"""Compiled steps for sizes of before, a few dozen a size: else each new size keeps some MiB."""
 
-    It keeps a copy of the weights and no parameters.
+
+class OpenVINONetwork(nn.Module):
+    """A folded generator that OpenVINO computes, for any batch and size.
+
+    It keeps a copy of the weights and no parameters. Threads wait for each other.
     """
 
     def __init__(self, network: nn.Module, *, precision: Literal["fp32", "bf16", "int8"]) -> None:
@@ -34,12 +40,7 @@ class OpenVINONetwork(nn.Module):
 
         """
         super().__init__()
-        try:
-            import openvino
-        except ImportError as error:
-            raise InputError(
-                "OpenVINO is not installed; pip install 'isnet[openvino]', or leave the backend out"
-            ) from error
+        openvino = import_openvino()
         model = _converted(openvino, network)
         if precision == "int8":
             _require_bounded(network)
@@ -48,15 +49,36 @@ class OpenVINONetwork(nn.Module):
             "INFERENCE_PRECISION_HINT": _HINTS[precision],
             "INFERENCE_NUM_THREADS": torch.get_num_threads(),
             "PERFORMANCE_HINT": "LATENCY",
+            "ENABLE_CPU_PINNING": False,  # each process would take the same first cores
+            "CPU_RUNTIME_CACHE_CAPACITY": _KEPT_PRIMITIVES,
         }
         self._request = (
             openvino.Core().compile_model(model, "CPU", properties).create_infer_request()
         )
+        self._alone = threading.Lock()
 
     def forward(self, corrupted: Tensor) -> Tensor:
         """Predict: float32 (B, 3, H, W) in [0, 1] -> the same shape."""
-        found = self._request.infer(corrupted.contiguous().numpy(), share_inputs=True)
-        return torch.from_numpy(found[0])
+        with self._alone:
+            found = self._request.infer(corrupted.contiguous().numpy(), share_inputs=True)
+            return torch.from_numpy(found[0])
+
+
+def import_openvino() -> Any:
+    """Import OpenVINO, which else would report every conversion to its makers.
+
+    Raises:
+        InputError: it is not installed.
+
+    """
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+    try:
+        import openvino
+    except ImportError as error:
+        raise InputError(
+            "OpenVINO is not installed; pip install 'isnet[openvino]', or leave the backend out"
+        ) from error
+    return openvino
 
 
 def _converted(openvino: Any, network: nn.Module) -> Any:

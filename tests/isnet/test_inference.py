@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import copy
+import os
+import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import get_args
 
 import numpy as np
@@ -18,6 +22,7 @@ from isnet.inpainter import Inpainter
 from isnet.network import build_generator
 from tests.isnet.small_pictures import as_mask, noise, square_hole
 
+ROOT = Path(__file__).parent.parent.parent
 DESIGNS = get_args(Design)
 ONE_LEVEL = 1 / 255
 BF16_TOLERANCE = {"isnet": ONE_LEVEL, "base": ONE_LEVEL, "base_ff": ONE_LEVEL, "unet_like": 0.02}
@@ -172,6 +177,64 @@ def test_answers_of_openvino_are_not_overwritten_by_later_ones() -> None:
     assert torch.equal(first, kept)
 
 
+@pytest.mark.parametrize("backend", ["torch", "openvino"])
+def test_a_size_that_cannot_be_computed_is_refused(backend: Backend) -> None:
+    fast = InferenceGenerator(small(), precision="fp32", backend=backend)
+    with pytest.raises(InputError, match="40x48; height and width must be divisible by 16"):
+        fast(torch.zeros(1, 3, 40, 48))
+
+
+@pytest.mark.parametrize("backend", ["torch", "openvino"])
+def test_threads_that_share_it_get_their_own_answers(backend: Backend) -> None:
+    fast = InferenceGenerator(small(), precision="fp32", backend=backend)
+    images = [torch.full((1, 3, 48, 48), shade) for shade in (0.1, 0.9)] * 30
+    expected = [fast(image) for image in images]
+    with ThreadPoolExecutor(4) as threads:
+        for found, wanted in zip(threads.map(fast, images), expected, strict=True):
+            torch.testing.assert_close(found, wanted, rtol=0, atol=1e-6)
+
+
+LOOKING_ON = """
+import threading
+from pathlib import Path
+
+import torch
+from isnet.inference import InferenceGenerator
+from isnet.network import build_generator
+
+def cores():
+    for status in Path("/proc/self/task").glob("*/status"):
+        yield from (line for line in status.read_text().splitlines() if "Cpus_allowed_list" in line)
+
+before, seen, over = set(cores()), set(), threading.Event()
+
+def look():
+    while not over.is_set():
+        seen.update(cores())
+
+torch.set_num_threads(1)
+generator = build_generator(channels=4, blocks=2).eval()
+fast = InferenceGenerator(generator, precision="fp32", backend="openvino")
+looking = threading.Thread(target=look)
+looking.start()
+for _ in range(20):
+    fast(torch.zeros(1, 3, 64, 64))
+over.set()
+looking.join()
+assert seen == before, (seen, before)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="threads are not to be seen")
+@pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="with one core all share it")
+def test_openvino_takes_no_core_for_itself_and_tells_nobody(tmp_path: Path) -> None:
+    """Processes that each took the first core would wait for each other."""
+    environment = {key: value for key, value in os.environ.items() if key != "CI"}
+    environment |= {"HOME": str(tmp_path), "PYTHONPATH": str(ROOT)}
+    subprocess.run([sys.executable, "-c", LOOKING_ON], env=environment, check=True)
+    assert not list(tmp_path.iterdir())  # what its telemetry would leave
+
+
 @pytest.mark.parametrize("design", ["base", "unet_like"])
 def test_activations_without_a_bound_are_not_quantised(design: Design) -> None:
     with pytest.raises(InputError, match="needs activations between -1 and 1"):
@@ -182,6 +245,7 @@ def test_activations_without_a_bound_are_not_quantised(design: Design) -> None:
     ("options", "said"),
     [
         ({"backend": "tensorrt"}, "unknown backend 'tensorrt'; choose one of torch, compile"),
+        ({"precision": "fp16"}, "unknown precision 'fp16'; choose one of auto, fp32, bf16, int8"),
         ({"backend": "openvino", "device": "cuda"}, "OpenVINO computes on a CPU, not on cuda"),
         ({"precision": "int8"}, "int8 is for the backend openvino"),
     ],
