@@ -134,7 +134,7 @@ def measure(config: TrainingConfig) -> tuple[dict[str, Rounds], dict[str, str]]:
         except subprocess.CalledProcessError as error:
             if name == "plain":
                 raise
-            # CUDA graphs and compilers refuse for many reasons, and the other figures are good.
+            # Compilers refuse for many reasons, and the other figures are good.
             failed[name] = (error.stderr.strip().splitlines() or ["no message"])[-1]
             found.pop(name, None)
             print(f"round {index + 1}: {name} failed\n{error.stderr}", flush=True)

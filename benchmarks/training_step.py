@@ -42,12 +42,11 @@ class Variant:
     batched_norms: bool | None = False
     """Spectral norms of one shape together; None: on a GPU, as train.py does."""
     compiled: bool = False
-    cuda_graphs: bool = False
 
     @property
     def for_gpu(self) -> bool:
         """Whether a CPU has nothing of it that another variant does not have."""
-        return self.cuda_graphs or (self.tf32 and self.plain)
+        return self.tf32 and self.plain
 
 
 SENSIBLE = Variant(tf32=True, channels_last=True, fused=True, batched_norms=None)
@@ -65,7 +64,6 @@ VARIANTS = {
     "default": SENSIBLE,
     "default_bf16": replace(SENSIBLE, bf16=True),
     "all": replace(SENSIBLE, bf16=True, compiled=True),
-    "all_graphs": replace(SENSIBLE, bf16=True, compiled=True, cuda_graphs=True),
 }
 """`step` is isnet's trainer without any option, and each option is added to it alone. `default` is
 what pipelines/train.py does on a CPU, `default_bf16` on a GPU."""
@@ -192,7 +190,6 @@ def _step(config: TrainingConfig, variant: Variant, device: torch.device) -> Ste
         accumulate=variant.accumulate,
         batched_norms=_batched_norms(variant, device),
         compiled=variant.compiled,
-        cuda_graphs=variant.cuda_graphs,
     ).step
 
 

@@ -43,7 +43,6 @@ class GanTrainer:
         accumulate: int = 1,
         batched_norms: bool = False,
         compiled: bool = False,
-        cuda_graphs: bool = False,
         wrap: Wrap = lambda module: module,
         mean: Mean = lambda tensor: tensor,
     ) -> None:
@@ -62,7 +61,6 @@ class GanTrainer:
             batched_norms: compute the spectral norms of layers of one shape together
                 (`isnet.spectral`): fewer operations, for GPUs.
             compiled: run both networks and the VGG terms through `torch.compile`.
-            cuda_graphs: with `compiled`, on a GPU: replay recorded launches, for small batches.
             wrap: makes a module data-parallel.
             mean: averages a tensor over all ranks.
 
@@ -72,9 +70,7 @@ class GanTrainer:
         self.step_count = 0
         self._autocast, self._accumulate, self._mean = autocast, accumulate, mean
         self._batched_norms = batched_norms
-        self._cuda_graphs = compiled and cuda_graphs
-        mode = "reduce-overhead" if cuda_graphs else None
-        compile_: Any = partial(torch.compile, mode=mode) if compiled else lambda network: network
+        compile_: Any = torch.compile if compiled else lambda network: network
         loss.compute_features_with(compile_)
         self._parallel_generator = wrap(compile_(generator))
         self._averaged = averaged(generator, optimizer.ema_decay)
@@ -104,8 +100,6 @@ class GanTrainer:
                 with one that was computed after it.
 
         """
-        if self._cuda_graphs:
-            torch.compiler.cudagraph_mark_step_begin()
         batch = Batch.of(ground_truth, valid, parts=self._accumulate)
         values: dict[str, Tensor] = {}
         predictions: list[Tensor] = []
@@ -121,7 +115,6 @@ class GanTrainer:
         if self._averaged is not None:
             self._averaged.update_parameters(self.generator)
         self.step_count += 1
-        # A copy: CUDA graphs overwrite what they returned.
         return values | {"prediction": torch.cat(predictions).float()}
 
     def warm_up(self, ground_truth: Tensor, valid: Tensor) -> None:

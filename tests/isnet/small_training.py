@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 
 from isnet.config import GeneratorConfig, LossWeights, OptimizerConfig
@@ -15,15 +17,18 @@ SMALL = GeneratorConfig(blocks=1, channels=2)
 EQ5_WITHOUT_VGG = LossWeights(l1=1, adversarial=3)
 
 
-def small_generator(seed):
+def small_generator(seed, design="isnet"):
     """Build a narrow generator."""
-    return new_generator(SMALL, seed=seed, initialisation="normal", init_std=0.02)
+    config = replace(SMALL, design=design)
+    return new_generator(config, seed=seed, initialisation="normal", init_std=0.02)
 
 
 def small_trainer(
     weights=EQ5_WITHOUT_VGG,
     *,
     seed=0,
+    design="isnet",
+    wrap=lambda module: module,
     mean=lambda tensor: tensor,
     accumulate=1,
     batched_norms=False,
@@ -33,7 +38,7 @@ def small_trainer(
     **optimizer,
 ):
     """Build a trainer of narrow networks, every option of the step at hand."""
-    generator = small_generator(seed)
+    generator = small_generator(seed, design)
     discriminator = build_discriminator(channels=2)
     initialise(discriminator, "normal", std=0.02)
     if channels_last:
@@ -45,6 +50,7 @@ def small_trainer(
         discriminator,
         GeneratorLoss(weights, extractor),
         optimizer=OptimizerConfig(**{"generator_lr": 1e-3, **optimizer}),
+        wrap=wrap,
         mean=mean,
         accumulate=accumulate,
         batched_norms=batched_norms,

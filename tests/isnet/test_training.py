@@ -202,10 +202,12 @@ def _large_batch():
     return torch.cat([image, image.flip(-1)]), torch.cat([valid, valid.flip(-2)])
 
 
+@pytest.mark.parametrize("batched_norms", [False, True])
 @pytest.mark.parametrize("parts", [2, 4])
 @pytest.mark.parametrize("weights", [EQ5_WITHOUT_VGG, LossWeights(l1=1)])
-def test_a_batch_in_parts_is_the_same_step(parts, weights):
-    whole, cut = small_trainer(weights), small_trainer(weights, accumulate=parts)
+def test_a_batch_in_parts_is_the_same_step(weights, parts, batched_norms):
+    whole = small_trainer(weights)
+    cut = small_trainer(weights, accumulate=parts, batched_norms=batched_norms)
     for trainer in (whole, cut):
         for _ in range(3):
             values = trainer.step(*_large_batch())
@@ -221,8 +223,9 @@ def test_a_batch_that_cannot_be_cut_is_refused():
         small_trainer(accumulate=4).step(*small_batch())
 
 
-def test_warming_up_leaves_no_trace():
-    warm, cold = small_trainer(seed=1), small_trainer(seed=1)
+@pytest.mark.parametrize("batched_norms", [False, True])
+def test_warming_up_leaves_no_trace(batched_norms):
+    warm, cold = (small_trainer(seed=1, batched_norms=batched_norms) for _ in range(2))
     warm.warm_up(*small_batch())
     for trainer in (warm, cold):
         trainer.step(*small_batch())
