@@ -20,8 +20,7 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
@@ -30,16 +29,17 @@ from benchmarks.cost_report import AXES, report
 from benchmarks.devices import Memory, device_name, find_device, use_threads, wait_for
 from benchmarks.filling import finish
 from benchmarks.inference_paths import InferencePath, obstacle
-from benchmarks.measuring import median
-from benchmarks.options import NetworkOptions, in_a_process, numbers, read_options
+from benchmarks.measuring import check_figure, median
+from benchmarks.options import NetworkOptions, numbers, read_options
+from benchmarks.processes import MeasurementError, in_a_process
 from isnet.config import InputError, ReconstructionConfig
-from isnet.inference import InferenceGenerator
+from isnet.inference import Backend, InferenceGenerator, Precision
 from isnet.progress import Progress
 from isnet.tiles import MAX_PIXELS
 
 MODULE = "benchmarks.cost"
-BACKENDS = ("torch", "compile", "openvino")
-PRECISIONS = ("auto", "fp32", "bf16")
+BACKENDS: tuple[str, ...] = get_args(Backend)
+PRECISIONS: tuple[str, ...] = get_args(Precision)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +65,7 @@ class CostOptions(NetworkOptions):
     threshold: float = 0.2
     """an image stops once less is missing"""
     precision: str = "auto"
-    """auto, fp32 or bf16"""
+    """auto, fp32, bf16, or int8 of the backend openvino"""
     backend: str = "torch"
     """torch, compile or openvino"""
     context: str = "network"
@@ -93,10 +93,11 @@ class CostOptions(NetworkOptions):
         path = InferencePath(engine=self.backend)  # type: ignore[arg-type]
         if reason := obstacle(path, find_device(self.device)):
             raise InputError(f"--backend {self.backend}: {reason}")
+        if self.precision == "int8" and self.backend != "openvino":
+            raise InputError("--precision int8 is for --backend openvino; give bf16 or fp32")
         if self.context not in ("network", "image") and not self.context.isdecimal():
             raise InputError(f"--context {self.context!r} must be network, image or a number")
-        if self.figure and Path(self.figure).suffix != ".png":
-            raise InputError(f"--figure {self.figure} must end in .png")
+        check_figure(self.figure)
         self.reconstruction()
 
     def check_point(self) -> None:
@@ -116,12 +117,12 @@ def main(argv: Sequence[str]) -> None:
     if process.one:
         print(json.dumps(time_point(config)))
         return
-    found = measure(config)
+    found, failed = measure(config)
     if config.figure:
         from benchmarks.cost_figure import draw  # matplotlib, which nothing else needs
 
         draw(found, config.figure)
-    report(config, found).publish(config.output or None)
+    report(config, found, failed).publish(config.output or None)
 
 
 def points(config: CostOptions) -> dict[tuple[str, float], CostOptions]:
@@ -134,18 +135,41 @@ def points(config: CostOptions) -> dict[tuple[str, float], CostOptions]:
     return found
 
 
-def measure(config: CostOptions) -> list[dict[str, Any]]:
-    """Time every point in a process of its own; the base point, which axes share, once."""
-    known: dict[tuple[float, ...], dict[str, Any]] = {}
-    found = []
+def measure(config: CostOptions) -> tuple[list[dict[str, Any]], dict[str, str]]:
+    """Time every point in a process of its own; the base point, which axes share, once.
+
+    Returns:
+        the points, and why others could not be measured: memory may end before the axis does.
+
+    Raises:
+        MeasurementError: none could be.
+
+    """
+    known: dict[tuple[float, ...], dict[str, Any] | MeasurementError] = {}
+    found, failed = [], {}
     for (axis, value), point in points(config).items():
-        place = (point.size, point.hole, point.batch)
+        place, name = (point.size, point.hole, point.batch), f"{axis} {value:g}"
         if place not in known:
-            known[place] = in_a_process(point, module=MODULE, one="point")
-            seconds = median(known[place]["seconds"]) / point.batch
-            print(f"{axis} {value:g}: {seconds:.3g} s an image", flush=True)
+            known[place] = _time_apart(point, name)
+        result = known[place]
+        if isinstance(result, MeasurementError):
+            failed[name] = str(result)
+            continue
         about = {"size": point.size, "hole": point.hole, "batch": point.batch}
-        found.append({"axis": axis, "value": value, **about, **known[place]})
+        found.append({"axis": axis, "value": value, **about, **result})
+    if failed and not found:
+        raise MeasurementError(f"no point could be measured: {next(iter(failed.values()))}")
+    return found, failed
+
+
+def _time_apart(point: CostOptions, name: str) -> dict[str, Any] | MeasurementError:
+    """Time a point in a process of its own; return what it found, or why it failed."""
+    try:
+        found = in_a_process(point, module=MODULE, one="point")
+    except MeasurementError as error:
+        print(f"{name} failed: {error}", flush=True)
+        return error
+    print(f"{name}: {median(found['seconds']) / point.batch:.3g} s an image", flush=True)
     return found
 
 

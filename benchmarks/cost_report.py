@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
-
-import torch
 
 from benchmarks.devices import find_device, where
 from benchmarks.measuring import Report, median
+from benchmarks.options import settings
+from benchmarks.processes import failures
 
 if TYPE_CHECKING:
     from benchmarks.cost import CostOptions
@@ -26,17 +25,17 @@ _BOUNDED = (
 _UNBOUNDED = "Memory is not bounded: passes compute whole images."
 
 
-def report(config: CostOptions, found: Sequence[dict[str, Any]]) -> Report:
+def report(
+    config: CostOptions, found: Sequence[dict[str, Any]], failed: Mapping[str, str]
+) -> Report:
     """Lay the curve out."""
-    settings = asdict(config) | {key: found[0][key] for key in ("device", "precision")}
-    settings["context"] = found[0]["context"] or "image"
-    settings["threads"] = config.threads or torch.get_num_threads()
-    settings["checkpoint"] = config.checkpoint or "none"
-    left = ("output", "figure", *AXES, *AXES.values())
+    left_out = ("output", "figure", *AXES, *AXES.values())
+    said = settings(config, device=found[0]["device"], left_out=left_out)
+    said |= {"precision": found[0]["precision"], "context": found[0]["context"] or "image"}
     return Report(
         title="What filling costs",
         machine=where(find_device(config.device)),
-        settings={name: value for name, value in settings.items() if name not in left},
+        settings=said,
         headers=[
             "varied",
             "size",
@@ -48,8 +47,8 @@ def report(config: CostOptions, found: Sequence[dict[str, Any]]) -> Report:
             "peak MiB",
         ],
         rows=[_row(point) for point in found],
-        figures={"points": list(found)},
-        notes=[bound(config, found)],
+        figures={"points": list(found), "failed": dict(failed)},
+        notes=[bound(config, found), *failures(failed)],
     )
 
 

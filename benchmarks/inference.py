@@ -27,7 +27,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -35,8 +34,9 @@ from benchmarks import subjects
 from benchmarks.devices import Memory, device_name, find_device, use_threads, wait_for
 from benchmarks.inference_paths import PATHS, WINDOWS_AGAINST, fill_by, obstacle
 from benchmarks.inference_report import report
-from benchmarks.measuring import Report, in_turn
-from benchmarks.options import NetworkOptions, OneProcess, in_a_process, read_options
+from benchmarks.measuring import Report
+from benchmarks.options import NetworkOptions, OneProcess, read_options
+from benchmarks.processes import Found, in_a_process, measured_rounds
 from isnet.config import InputError, ReconstructionConfig
 from isnet.images import to_uint8
 
@@ -119,22 +119,24 @@ def chosen(config: InferenceOptions) -> list[str]:
 
 def measure(config: InferenceOptions) -> Report:
     """Time every path in every round, each in a process of its own."""
-    names = chosen(config)
-    found: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
+
+    def rate(found: Found) -> str:
+        return f"{config.images / sum(found['seconds']):.3g} images/s"
+
     with tempfile.TemporaryDirectory() as folder:
-        for index, name in in_turn(names, config.rounds):
+
+        def time_it(name: str) -> Found:
             keep = Path(folder, name)
             keep.mkdir(exist_ok=True)
-            result = in_a_process(config, module=MODULE, one=name, keep=str(keep))
-            found[name].append(result)
-            rate = config.images / sum(result["seconds"])
-            print(f"round {index + 1}: {name} {rate:.3g} images/s", flush=True)
-        filled = {name: _kept(Path(folder, name)) for name in names}
+            return in_a_process(config, module=MODULE, one=name, keep=str(keep))
+
+        *_, rounds = measured_rounds(chosen(config), config.rounds, time_it, rate=rate)
+        filled = {name: _kept(Path(folder, name)) for name in rounds.found}
     truth = subjects.photographs(config.images, config.size)
-    return report(config, found, filled, truth)
+    return report(config, rounds, filled, truth)
 
 
-def time_path(config: InferenceOptions, process: OneProcess) -> dict[str, Any]:
+def time_path(config: InferenceOptions, process: OneProcess) -> Found:
     """Fill all images, `warm_up` times and once more; keep what the last time made of them.
 
     Returns:

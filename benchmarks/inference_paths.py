@@ -6,17 +6,18 @@ import tempfile
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from benchmarks.filling import Fill, full_passes, windowed_passes
 from isnet.config import InputError, ReconstructionConfig
-from isnet.inference import InferenceGenerator
+from isnet.export import OnnxGenerator, export_onnx
+from isnet.inference import Backend, InferenceGenerator
 from isnet.reconstruction import Generator
 
-Engine = Literal["plain", "torch", "compile", "openvino", "onnxruntime"]
+Engine = Literal["plain", "onnxruntime"] | Backend
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,30 +90,15 @@ def arranged(path: InferencePath, generator: nn.Module, device: torch.device) ->
     if path.engine == "plain":
         return generator.to(device).eval()
     if path.engine == "onnxruntime":
-        return _OnnxGenerator(generator)
+        return _through_onnx(generator)
     return InferenceGenerator(
         generator, device=device, precision=path.precision, backend=path.engine
     )
 
 
-class _OnnxGenerator:
-    """A generator, exported and run by ONNX Runtime with as many threads as PyTorch has."""
-
-    def __init__(self, generator: nn.Module) -> None:
-        import onnxruntime  # only this path needs it
-
-        from isnet.export import export_onnx
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = torch.get_num_threads()
-        with tempfile.TemporaryDirectory() as folder:
-            file = Path(folder) / "generator.onnx"
-            export_onnx(generator, file)
-            self._session: Any = onnxruntime.InferenceSession(
-                str(file), options, providers=["CPUExecutionProvider"]
-            )
-        self._input = self._session.get_inputs()[0].name
-
-    def __call__(self, corrupted: Tensor) -> Tensor:
-        (prediction,) = self._session.run(None, {self._input: corrupted.contiguous().numpy()})
-        return torch.from_numpy(prediction)
+def _through_onnx(generator: nn.Module) -> OnnxGenerator:
+    """Export a generator, for ONNX Runtime with as many threads as PyTorch has."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "generator.onnx"
+        export_onnx(generator, file)
+        return OnnxGenerator(file, threads=torch.get_num_threads())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +11,8 @@ import torch
 from benchmarks.devices import find_device, where
 from benchmarks.inference_paths import PATHS, WINDOWS_AGAINST, obstacle
 from benchmarks.measuring import Report, median, paired_ratio
+from benchmarks.options import settings
+from benchmarks.processes import Rounds, failures
 from isnet.metrics import psnr, round_to_8_bits
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ HEADERS = [
 
 def report(
     config: InferenceOptions,
-    found: Mapping[str, Sequence[Mapping[str, Any]]],
+    rounds: Rounds,
     filled: Mapping[str, np.ndarray],
     truth: np.ndarray,
 ) -> Report:
@@ -41,23 +42,22 @@ def report(
 
     Args:
         config: the options.
-        found: what `time_path` returned, by path and round.
+        rounds: what `time_path` returned, by path and round.
         filled: the images that each path filled, float32 (N, 3, H, W).
         truth: the images before, uint8 (N, H, W, 3).
 
     """
+    found = rounds.found
     errors = {name: compare(name, filled, truth) for name in found}
-    settings = asdict(config) | {"device": found["plain"][0]["device"]}
-    settings["threads"] = config.threads or torch.get_num_threads()
-    settings["checkpoint"] = config.checkpoint or "none"
+    device = found["plain"][0]["device"]
     return Report(
         title="Filling images",
         machine=where(find_device(config.device)),
-        settings={n: v for n, v in settings.items() if n not in ("output", "paths")},
+        settings=settings(config, device=device, left_out=("output", "paths")),
         headers=HEADERS,
         rows=[_row(config, name, found, errors[name]) for name in found],
-        figures={"times": dict(found), "errors": errors},
-        notes=_notes(config, found),
+        figures={"times": dict(found), "errors": errors, "failed": dict(rounds.failed)},
+        notes=[*_notes(config, found), *failures(rounds.failed)],
     )
 
 
@@ -67,7 +67,7 @@ def compare(name: str, filled: Mapping[str, np.ndarray], truth: np.ndarray) -> d
     Returns:
         `psnr` in dB and `psnr_change` to plain's, means over the images as 8-bit files have them;
         `levels`, by how many of 256 a pixel differs from plain's at most; for windows `window`,
-        the same against full passes, as float in [0, 1] and `window_levels`.
+        the same against full passes where there are any, as float in [0, 1] and `window_levels`.
 
     """
     wanted = torch.from_numpy(np.moveaxis(truth, -1, 1)) / 255
@@ -77,7 +77,7 @@ def compare(name: str, filled: Mapping[str, np.ndarray], truth: np.ndarray) -> d
         "psnr_change": values[name] - values["plain"],
         "levels": _levels(filled[name], filled["plain"]),
     }
-    if PATHS[name].windows:
+    if PATHS[name].windows and WINDOWS_AGAINST in filled:
         full = filled[WINDOWS_AGAINST]
         result["window"] = float(np.abs(filled[name] - full).max())
         result["window_levels"] = _levels(filled[name], full)
@@ -139,7 +139,7 @@ def _notes(config: InferenceOptions, found: Mapping[str, Sequence[Mapping[str, A
         notes.append(
             "The network is new: its PSNR says what arithmetic changes, not how well it fills."
         )
-    if any(PATHS[name].windows for name in found):
+    if WINDOWS_AGAINST in found and any(PATHS[name].windows for name in found):
         notes.append(
             f"To full passes: the largest difference to {WINDOWS_AGAINST} of colours in [0, 1], "
             "in levels of 256, and in PSNR."

@@ -85,15 +85,30 @@ class Report:
         """Print the table, and write it where `output` says: Markdown, or JSON with all figures."""
         print(self.markdown(), flush=True)
         if output is not None:
-            text = json.dumps(asdict(self), indent=1) + "\n"
-            Path(output).write_text(text if output.endswith(".json") else self.markdown())
+            self.write(output)
+
+    def write(self, output: str) -> None:
+        """Write Markdown, or JSON with all figures; what was there stays until it is whole."""
+        text = json.dumps(asdict(self), indent=1) + "\n"
+        scratch = Path(f"{output}.part")
+        scratch.write_text(text if output.endswith(".json") else self.markdown())
+        scratch.replace(output)
 
 
 def check_output(output: str | None) -> None:
     """Refuse, before anything is measured, a file that could not be written at the end."""
-    if output is None:
-        return
-    if Path(output).suffix not in SUFFIXES:
-        raise InputError(f"--output {output} must end in {' or '.join(SUFFIXES)}")
-    if not Path(output).absolute().parent.is_dir():
-        raise InputError(f"--output {output}: there is no such folder; make it first")
+    if output is not None:
+        _check_file("--output", output, SUFFIXES)
+
+
+def check_figure(figure: str) -> None:
+    """Refuse, before anything is measured, a picture that could not be written at the end."""
+    if figure:
+        _check_file("--figure", figure, (".png",))
+
+
+def _check_file(flag: str, file: str, suffixes: Sequence[str]) -> None:
+    if Path(file).suffix not in suffixes:
+        raise InputError(f"{flag} {file} must end in {' or '.join(suffixes)}")
+    if not Path(file).absolute().parent.is_dir():
+        raise InputError(f"{flag} {file}: there is no such folder; make it first")

@@ -1,4 +1,4 @@
-"""Options of benchmarks that need no Ray, and processes of their own for single measurements.
+"""Options of benchmarks that need no Ray.
 
 argparse and not tyro, which may be missing where these run: a machine with PyTorch and no more.
 """
@@ -8,31 +8,25 @@ from __future__ import annotations
 import argparse
 import ast
 import inspect
-import json
-import subprocess
-import sys
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
+import torch
+
 from benchmarks.measuring import check_output
+from isnet.checkpoint import read_generator
 from isnet.config import GeneratorConfig, InputError
 
 ROOT = Path(__file__).parent.parent
 
 
 @dataclass(frozen=True, kw_only=True)
-class NetworkOptions:
-    """Which network, and where."""
+class MachineOptions:
+    """Where to compute, and the file to write."""
 
-    checkpoint: str = ""
-    """checkpoint to compute with; without one, new orthogonal weights of seed 0"""
-    channels: int = 32
-    """width of a new network; 32 is the paper's"""
-    blocks: int = 4
-    """residual blocks of a new network; 4 are the paper's"""
     device: str = "auto"
     """auto, cpu or cuda"""
     threads: int = 0
@@ -45,11 +39,38 @@ class NetworkOptions:
         check_output(self.output or None)
         if self.device not in ("auto", "cpu", "cuda"):
             raise InputError(f"--device {self.device} must be auto, cpu or cuda")
-        if not self.checkpoint:
-            GeneratorConfig(blocks=self.blocks, channels=self.channels)
+        if self.device == "cuda" and not torch.cuda.is_available():
+            raise InputError("--device cuda: PyTorch sees no GPU here; give --device cpu")
+        if self.threads < 0:
+            raise InputError(
+                f"--threads is {self.threads}; give 1 or more, or 0 for PyTorch's choice"
+            )
 
 
-Options = TypeVar("Options", bound=NetworkOptions)
+@dataclass(frozen=True, kw_only=True)
+class NetworkOptions(MachineOptions):
+    """Which network, and where."""
+
+    checkpoint: str = ""
+    """checkpoint to compute with; without one, new orthogonal weights of seed 0"""
+    channels: int = 32
+    """width of a new network; 32 is the paper's"""
+    blocks: int = 4
+    """residual blocks of a new network; 4 are the paper's"""
+
+    def check(self) -> None:
+        """Refuse a checkpoint that cannot be read, and a new network that cannot be."""
+        super().check()
+        self.design()
+
+    def design(self) -> GeneratorConfig:
+        """Return the configuration of the network: the checkpoint's own, or the new one's."""
+        if self.checkpoint:
+            return read_generator(self.checkpoint)[1]
+        return GeneratorConfig(blocks=self.blocks, channels=self.channels)
+
+
+Options = TypeVar("Options", bound=MachineOptions)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,13 +104,15 @@ def read_options(
     for field in fields(kind):
         text = f"{texts[field.name]} ({field.default})".replace("%", "%%")
         parser.add_argument(
-            _flag(field.name), type=type(field.default), default=field.default, help=text
+            flag_of(field.name), type=type(field.default), default=field.default, help=text
         )
     for field in fields(OneProcess):
-        parser.add_argument(_flag(field.name), default="", help=argparse.SUPPRESS)
+        parser.add_argument(flag_of(field.name), default="", help=argparse.SUPPRESS)
     given = vars(parser.parse_args(argv))
     process = OneProcess(**{field.name: given.pop(field.name) for field in fields(OneProcess)})
     config = kind(**given)
+    if process.one:  # checked by the process that the user started: a checkpoint takes memory
+        return config, process
     try:
         config.check()
     except InputError as error:
@@ -97,16 +120,18 @@ def read_options(
     return config, process
 
 
-def in_a_process(
-    config: NetworkOptions, *, module: str, one: str, keep: str = ""
-) -> dict[str, Any]:
-    """Run a measurement in a fresh process; its last line is what it found, as JSON."""
-    command = [sys.executable, "-m", module, "--one", one, "--keep", keep]
-    # One word each: a value that begins with a dash would be taken for an option.
-    command += [f"{_flag(name)}={value}" for name, value in asdict(config).items()]
-    ended = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
-    found: dict[str, Any] = json.loads(ended.stdout.splitlines()[-1])
-    return found
+def settings(
+    config: MachineOptions, *, device: str, left_out: Collection[str]
+) -> dict[str, str | int | float]:
+    """Return what a report says of the options, on the device of this name.
+
+    The network is described as it is, and not by what a new one would be.
+    """
+    said = asdict(config) | {"device": device}
+    said["threads"] = config.threads or torch.get_num_threads()
+    if isinstance(config, NetworkOptions):
+        said |= asdict(config.design()) | {"checkpoint": config.checkpoint or "none"}
+    return {name: value for name, value in said.items() if name not in left_out}
 
 
 def numbers(text: str, kind: Callable[[str], Any], *, flag: str) -> list[Any]:
@@ -117,7 +142,8 @@ def numbers(text: str, kind: Callable[[str], Any], *, flag: str) -> list[Any]:
         raise InputError(f"{flag} {text!r} must be numbers, separated by commas") from error
 
 
-def _flag(name: str) -> str:
+def flag_of(name: str) -> str:
+    """Name the option that a field is read from."""
     return f"--{name.replace('_', '-')}"
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -14,8 +13,18 @@ import torch
 from torch import Tensor
 
 from benchmarks.crops import Crops
+from benchmarks.devices import Memory, device_name, find_device, use_threads, wait_for
+from benchmarks.measuring import check_figure
+from benchmarks.options import MachineOptions
 from benchmarks.plain_step import PlainTrainer
-from isnet.config import DiscriminatorConfig, GeneratorConfig, LossConfig, OptimizerConfig
+from isnet.config import (
+    SIZE_MULTIPLE,
+    DiscriminatorConfig,
+    GeneratorConfig,
+    InputError,
+    LossConfig,
+    OptimizerConfig,
+)
 from isnet.discriminator import build_discriminator
 from isnet.initialisation import initialise, new_generator
 from isnet.losses import GeneratorLoss
@@ -70,7 +79,7 @@ what pipelines/train.py does on a CPU, `default_bf16` on a GPU."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainingConfig:
+class TrainingOptions(MachineOptions):
     """The step, and how often it is timed."""
 
     size: int = 64
@@ -85,10 +94,6 @@ class TrainingConfig:
     """features of Eq. 5: vgg16, or random where its weights are missing"""
     photos: str = "samples"
     """folder with the photographs that crops are cut from"""
-    device: str = "auto"
-    """auto, cpu or cuda"""
-    threads: int = 0
-    """threads on a CPU; 0 takes PyTorch's choice"""
     steps: int = 20
     """steps that count, of each variant in each round"""
     warm_up: int = 3
@@ -97,24 +102,40 @@ class TrainingConfig:
     """rounds; each times every variant"""
     variants: str = ""
     """variants to time, with commas; all that the device has a use for, if empty"""
-    output: str = ""
-    """file to write, .md or .json"""
     figure: str = ""
     """picture to write of the loss curves, .png"""
+
+    def check(self) -> None:
+        """Refuse what could not be measured."""
+        super().check()
+        check_figure(self.figure)
+        for name in ("batch", "steps", "warm_up", "repeats"):
+            if (value := getattr(self, name)) < 1:
+                raise InputError(f"--{name.replace('_', '-')} is {value}; give 1 or more")
+        if self.size < SIZE_MULTIPLE or self.size % SIZE_MULTIPLE:
+            raise InputError(f"--size {self.size} must be a multiple of {SIZE_MULTIPLE}")
+        if not any(Path(self.photos).glob("*.jpg")):
+            raise InputError(f"--photos {self.photos} has no *.jpg; give a folder that has some")
+        self.networks()
+        self.chosen()
+
+    def chosen(self) -> list[str]:
+        """List the variants to time, plain first."""
+        on_gpu = find_device(self.device).type == "cuda"
+        fitting = [name for name, variant in VARIANTS.items() if on_gpu or not variant.for_gpu]
+        names = self.variants.split(",") if self.variants else fitting
+        unknown = [name for name in names if name not in VARIANTS]
+        if unknown:
+            raise InputError(f"unknown variant {unknown[0]!r}; choose of {', '.join(VARIANTS)}")
+        return ["plain", *(name for name in names if name != "plain")]
 
     def networks(self) -> tuple[GeneratorConfig, DiscriminatorConfig]:
         """Return both networks' configurations."""
         generator = GeneratorConfig(blocks=self.blocks, channels=self.channels)
         return generator, DiscriminatorConfig(channels=2 * self.channels)
 
-    def torch_device(self) -> torch.device:
-        """Return where it computes."""
-        if self.device != "auto":
-            return torch.device(self.device)
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
-
-def time_variant(config: TrainingConfig, variant: Variant) -> dict[str, Any]:
+def time_variant(config: TrainingOptions, variant: Variant) -> dict[str, Any]:
     """Take the steps of a variant.
 
     Returns:
@@ -123,25 +144,23 @@ def time_variant(config: TrainingConfig, variant: Variant) -> dict[str, Any]:
         reaches in this precision in a large product of matrices; `device`.
 
     """
-    if config.threads:
-        torch.set_num_threads(config.threads)
-    device = config.torch_device()
+    use_threads(config.threads)
+    device = find_device(config.device)
     torch.backends.cudnn.allow_tf32 = variant.tf32
     step = _step(config, variant, device)
     layout = torch.channels_last if variant.channels_last else torch.contiguous_format
     crops = Crops(Path(config.photos), size=config.size, batch=config.batch)
-    before = _resident_bytes()
+    memory = Memory(device)
     seconds, terms = [], []
     for image, valid in islice(crops, config.warm_up + config.steps):
         image, valid = image.to(device, memory_format=layout), valid.to(device)
-        _wait(device)
+        wait_for(device)
         began = time.perf_counter()
         values = step(image, valid)
-        _wait(device)
+        wait_for(device)
         seconds.append(time.perf_counter() - began)
         terms.append(torch.stack([values["generator"], values["l1"]]).tolist())
-    on_gpu = device.type == "cuda"
-    peak = torch.cuda.max_memory_allocated() if on_gpu else _peak_bytes() - before
+    peak = memory.peak_bytes()  # before the large product of matrices
     return {
         "seconds": seconds[config.warm_up :],
         "first_s": seconds[0],
@@ -149,11 +168,11 @@ def time_variant(config: TrainingConfig, variant: Variant) -> dict[str, Any]:
         "l1": [l1 for _, l1 in terms],
         "peak_bytes": peak,
         "matmul_flop_per_s": _matmul_rate(variant, device),
-        "device": torch.cuda.get_device_name() if on_gpu else "cpu",
+        "device": device_name(device),
     }
 
 
-def _step(config: TrainingConfig, variant: Variant, device: torch.device) -> Step:
+def _step(config: TrainingOptions, variant: Variant, device: torch.device) -> Step:
     """Build networks and trainer.
 
     Settings under which something is learnt in a few hundred steps, those of the preset `smoke`:
@@ -206,25 +225,9 @@ def _matmul_rate(variant: Variant, device: torch.device) -> float:
     matrix = torch.ones(side, side, device=device, dtype=dtype)
     seconds = []
     for _ in range(6):
-        _wait(device)
+        wait_for(device)
         began = time.perf_counter()
         matrix @ matrix
-        _wait(device)
+        wait_for(device)
         seconds.append(time.perf_counter() - began)
     return 2 * side**3 / min(seconds[1:])
-
-
-def _wait(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize()
-
-
-def _resident_bytes() -> int:
-    """Memory of this process now."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * resource.getpagesize()
-
-
-def _peak_bytes() -> int:
-    """Most memory that this process has had."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from torch.onnx import ONNXProgram
 
 INPUT, OUTPUT = "corrupted", "prediction"
+CONTEXT = "context"
+"""Name in a graph's metadata of the pixels away that a prediction depends on at most."""
 OPSET = 20
 TOLERANCE = 1e-4
 CHECKED_SHAPES = ((1, 16, 16), (1, 256, 256), (2, 48, 80), (3, 112, 32))
@@ -46,19 +48,32 @@ _TRACED_SHAPE = (2, 3, 64, 96)  # sizes of 1 would be taken for constants
 class OnnxGenerator(nn.Module):
     """A graph in ONNX Runtime, on the CPU; `isnet.reconstruct` and `isnet.Inpainter` take it."""
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, *, threads: int = 0) -> None:
         """Open what `export_onnx` has written.
 
+        Args:
+            path: of the graph.
+            threads: to compute with; 0 takes ONNX Runtime's choice.
+
         Raises:
-            InputError: the extra is not installed, or nothing is there.
+            InputError: the extra is not installed, nothing is there, or `threads` is below 0.
 
         """
         super().__init__()
+        if threads < 0:
+            raise InputError(f"threads is {threads}; give 1 or more, or 0 for the runtime's choice")
         if not Path(path).is_file():
             raise InputError(f"there is no file {path}; write it with isnet.export.export_onnx")
         with _needing_extra():
             import onnxruntime
-        self._session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        self._session = onnxruntime.InferenceSession(
+            path, options, providers=["CPUExecutionProvider"]
+        )
+        context = self._session.get_modelmeta().custom_metadata_map.get(CONTEXT)
+        self.context = None if context is None else int(context)
+        """Pixels away that a prediction depends on at most; None: on the whole image."""
         self.eval()
 
     def forward(self, corrupted: Tensor) -> Tensor:
@@ -91,6 +106,9 @@ def export_onnx(
     with _needing_extra():
         program = _traced(folded(generator).cpu().float())
     about = {} if config is None else {name: str(value) for name, value in vars(config).items()}
+    context: int | None = getattr(generator, "context", None)
+    if context is not None:
+        about[CONTEXT] = str(context)
     program.model.metadata_props.update(about | DESCRIPTION)
     large = sum(weight.numel() * 4 for weight in generator.parameters()) > _ONE_FILE_BYTES
     path.parent.mkdir(parents=True, exist_ok=True)

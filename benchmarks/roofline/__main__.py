@@ -20,8 +20,7 @@ import json
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -29,7 +28,9 @@ import torch
 from benchmarks import subjects
 from benchmarks.devices import device_name, find_device, use_threads, wait_for
 from benchmarks.inference_paths import PATHS, arranged, obstacle
-from benchmarks.options import NetworkOptions, in_a_process, read_options
+from benchmarks.measuring import check_figure
+from benchmarks.options import NetworkOptions, read_options
+from benchmarks.processes import MeasurementError, in_a_process
 from benchmarks.roofline.parts import convolutions_of, part_seconds
 from benchmarks.roofline.peaks import DTYPES, convolution_flop_s, gemm_flop_s, stream_bytes_s
 from benchmarks.roofline.report import Measured, report
@@ -69,8 +70,7 @@ class RooflineOptions(NetworkOptions):
         for name in self.precisions.split(","):
             if name not in DTYPES:
                 raise InputError(f"--precisions {name!r}: choose of {', '.join(DTYPES)}")
-        if self.figure and Path(self.figure).suffix != ".png":
-            raise InputError(f"--figure {self.figure} must end in .png")
+        check_figure(self.figure)
         self.chosen()
 
     def chosen(self) -> list[str]:
@@ -99,15 +99,28 @@ def main(argv: Sequence[str]) -> None:
         from benchmarks.roofline.figure import draw  # matplotlib, which nothing else needs
 
         draw(measured, config.figure)
-    report(asdict(config), find_device(config.device), measured).publish(config.output or None)
+    report(config, measured).publish(config.output or None)
 
 
 def measure(config: RooflineOptions) -> Measured:
-    """Measure the machine, then the parts, then whole passes, each in a process of its own."""
+    """Measure the machine, then the parts, then whole passes, each in a process of its own.
+
+    Raises:
+        MeasurementError: the machine or the parts could not be measured. Paths that cannot are
+            left out.
+
+    """
     precisions, paths = config.precisions.split(","), config.chosen()
-    found = {}
+    found, failed = {}, {}
     for one in [PEAKS, *(f"parts {n}" for n in precisions), *(f"path {n}" for n in paths)]:
-        found[one] = in_a_process(config, module=MODULE, one=one)
+        try:
+            found[one] = in_a_process(config, module=MODULE, one=one)
+        except MeasurementError as error:
+            if not one.startswith("path "):
+                raise
+            failed[one.removeprefix("path ")] = str(error)
+            print(f"failed: {one}: {error}", flush=True)
+            continue
         print(f"measured: {one}", flush=True)
     return Measured(
         network=folded(subjects.network(config)),
@@ -115,7 +128,8 @@ def measure(config: RooflineOptions) -> Measured:
         batch=config.batch,
         peaks=found[PEAKS],
         parts={name: found[f"parts {name}"] for name in precisions},
-        paths={name: found[f"path {name}"] for name in paths},
+        paths={name: found[f"path {name}"] for name in paths if name not in failed},
+        failed=failed,
     )
 
 

@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import torch
 from torch import nn
 
-from benchmarks.devices import where
+from benchmarks.devices import find_device, where
 from benchmarks.inference_paths import PATHS
 from benchmarks.measuring import Report, median
+from benchmarks.options import NetworkOptions, settings
+from benchmarks.processes import failures
 from benchmarks.roofline.parts import REST, Part, count, total
 from pipelines.reporting.markdown import markdown_table
 
@@ -29,6 +30,9 @@ HEADERS = [
     "x floor",
 ]
 
+INSTEAD = "bf16"
+"""Whose floor stands for a precision that PyTorch measures no peak of."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Measured:
@@ -44,6 +48,8 @@ class Measured:
     """By precision: seconds of `parts` in each pass, and of the `whole` passes."""
     paths: Mapping[str, Mapping[str, Any]]
     """By path: `seconds` of passes over `images`."""
+    failed: Mapping[str, str]
+    """By path: why it could not be measured."""
 
     def count(self, precision: str) -> list[Part]:
         """Count what the parts do in a precision."""
@@ -58,26 +64,31 @@ class Measured:
         return sum(self.floor_s(part, precision) for part in self.count(precision))
 
 
-def report(settings: Mapping[str, Any], device: torch.device, measured: Measured) -> Report:
-    """Lay the measurements out; `settings` are the options."""
-    said = dict(settings) | {"device": measured.peaks["device"]}
-    said["threads"] = settings["threads"] or torch.get_num_threads()
-    said["checkpoint"] = settings["checkpoint"] or "none"
-    left = ("output", "figure", "paths", "precisions")
+def report(config: NetworkOptions, measured: Measured) -> Report:
+    """Lay the measurements out; `config` are the options."""
+    left_out = ("output", "figure", "paths", "precisions")
     rows = [row for precision in measured.parts for row in part_rows(measured, precision)]
     return Report(
         title="Roofline of a pass",
-        machine=where(device),
-        settings={name: value for name, value in said.items() if name not in left},
+        machine=where(find_device(config.device)),
+        settings=settings(config, device=measured.peaks["device"], left_out=left_out),
         headers=HEADERS,
         rows=rows,
         figures={
             "peaks": dict(measured.peaks),
             "parts": dict(measured.parts),
             "paths": dict(measured.paths),
+            "failed": dict(measured.failed),
             "counts": {name: [asdict(p) for p in measured.count(name)] for name in measured.parts},
         },
-        notes=[_reading(), _machine(measured), _convolutions(measured), _paths(measured)],
+        notes=[
+            _reading(),
+            _machine(measured),
+            _convolutions(measured),
+            _paths(measured),
+            *_without_peak(measured),
+            *failures(measured.failed),
+        ],
     )
 
 
@@ -159,11 +170,11 @@ def _convolutions(measured: Measured) -> str:
 
 
 def _paths(measured: Measured) -> str:
-    """Table of whole passes, an image; PyTorch measures no peak of int8: bf16's floor stands."""
+    """Table of whole passes, an image."""
     rows = []
     for name, found in measured.paths.items():
         precision = PATHS[name].precision
-        against = precision if precision in measured.peaks["flop_s"] else "bf16"
+        against = precision if precision in measured.peaks["flop_s"] else INSTEAD
         floor = measured.pass_floor_s(against) / measured.batch
         an_image = median(found["seconds"]) / found["images"]
         flop = total(measured.count(against)).flop / measured.batch
@@ -172,3 +183,14 @@ def _paths(measured: Measured) -> str:
         rows.append([name, precision, *cells])
     headers = ["path", "precision", "batch", "floor, ms an image", "measured, ms an image"]
     return markdown_table([*headers, "TFLOP/s", "x floor"], rows).rstrip("\n")
+
+
+def _without_peak(measured: Measured) -> list[str]:
+    """Say what floor paths are held against whose precision has none of its own."""
+    used = dict.fromkeys(PATHS[name].precision for name in measured.paths)
+    return [
+        f"The floor of {precision} is that of {INSTEAD}: PyTorch measures no peak of {precision}, "
+        f"which may be higher. Paths in {precision} can therefore be less than 1 x floor."
+        for precision in used
+        if precision not in measured.peaks["flop_s"]
+    ]

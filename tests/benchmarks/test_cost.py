@@ -9,6 +9,7 @@ from PIL import Image
 
 from benchmarks.cost import CostOptions, measure, points, time_point
 from benchmarks.cost_report import bound, report
+from benchmarks.processes import MeasurementError
 from isnet.config import InputError
 
 TINY = CostOptions(
@@ -48,14 +49,26 @@ def test_passes_take_in_what_was_asked_for(context, pixels):
 
 
 def test_a_point_that_axes_share_is_measured_once(capsys):
-    found = measure(replace(TINY, sizes="64", holes="20"))
+    found, failed = measure(replace(TINY, sizes="64", holes="20"))
+    assert failed == {}
     assert [one["axis"] for one in found] == ["size", "hole"]
     assert found[0]["seconds"] == found[1]["seconds"]
     assert len(capsys.readouterr().out.splitlines()) == 1
 
 
+def test_a_point_that_fails_leaves_the_others():
+    # Beside what the network looks at, nothing has room in so few pixels.
+    config = replace(TINY, sizes="64,512", max_pixels=64 * 64)
+    found, failed = measure(config)
+    assert [one["size"] for one in found] == [64]
+    (note,) = report(config, found, failed).notes[1:]
+    assert note.startswith("size 512 could not be measured: isnet.config.InputError: tiles of 64")
+    with pytest.raises(MeasurementError, match=r"no point could be measured: .*tiles of 64"):
+        measure(replace(config, sizes="512"))
+
+
 def test_the_table_has_medians_an_image_and_a_megapixel():
-    (row,) = report(TINY, [point(size=1000, batch=2, passes=[1, 2])]).rows
+    (row,) = report(TINY, [point(size=1000, batch=2, passes=[1, 2])], {}).rows
     assert row == ["size", "1000", "20", "2", "1.5", "1", "1", "1"]
 
 
@@ -91,7 +104,8 @@ def test_the_picture_has_a_column_an_axis(tmp_path):
         ({"sizes": "64,x"}, "--sizes '64,x' must be numbers"),
         ({"batches": "0"}, "batch 0: both must be 1 or more"),
         ({"holes": "5,100"}, "hole ratio is 1.0"),
-        ({"precision": "fp8"}, "--precision 'fp8': choose of auto"),
+        ({"precision": "fp8"}, "--precision 'fp8': choose of auto, fp32, bf16, int8"),
+        ({"precision": "int8"}, "--precision int8 is for --backend openvino"),
         ({"backend": "quick"}, "--backend 'quick': choose of torch"),
         ({"context": "near"}, "--context 'near' must be"),
         ({"figure": "cost.svg"}, "must end in .png"),

@@ -12,11 +12,14 @@ import torch
 
 from benchmarks import subjects
 from benchmarks.devices import Memory
-from benchmarks.inference import InferenceOptions, chosen, time_path
+from benchmarks.inference import InferenceOptions, chosen, measure, time_path
 from benchmarks.inference_paths import PATHS, obstacle
 from benchmarks.inference_report import HEADERS, compare, report
 from benchmarks.options import OneProcess
-from isnet.config import InputError
+from benchmarks.processes import Rounds
+from isnet.checkpoint import save_generator
+from isnet.config import GeneratorConfig, InputError
+from isnet.network import generator_from_config
 
 TINY = InferenceOptions(
     channels=2, blocks=1, size=64, images=2, batch=2, hole=0.3, passes=2, device="cpu"
@@ -80,6 +83,8 @@ def test_a_path_is_held_against_plain_and_windows_against_full_passes_too():
     shorter = compare("bf16_windows_64", filled, truth)
     assert shorter["window_levels"] == 37
     assert shorter["window_psnr_change"] < -10
+    del filled["bf16"]  # it could not be measured
+    assert "window" not in compare("bf16_windows", filled, truth)
 
 
 def test_the_table_has_ratios_of_rounds_and_says_what_is_identical():
@@ -92,12 +97,24 @@ def test_the_table_has_ratios_of_rounds_and_says_what_is_identical():
         return [{"seconds": [value], **about} for value in seconds]
 
     found = {"plain": rounds(2, 4), "bf16": rounds(1, 1), "bf16_windows": rounds(1, 0.5)}
-    made = report(TINY, found, dict.fromkeys(found, noisy), truth)
+    failed = {"compile_bf16": "no compiler"}
+    made = report(TINY, Rounds(found=found, failed=failed), dict.fromkeys(found, noisy), truth)
+    assert made.notes[-1] == "compile_bf16 could not be measured: no compiler"
     cells = {row[0]: dict(zip(HEADERS, row, strict=True)) for row in made.rows}
     assert [cells[name]["x plain"] for name in found] == ["1.00", "3.00", "5.00"]
     assert cells["plain"]["ms an image"] == "1,500"
     assert cells["bf16"]["to full passes"] == "-"
     assert cells["bf16_windows"]["to full passes"] == "bit-identical"
+
+
+def test_a_path_that_fails_leaves_the_others(tmp_path):
+    network = GeneratorConfig(design="unet_like", blocks=1, channels=2)
+    save_generator(tmp_path, generator_from_config(network), network)
+    config = replace(TINY, checkpoint=str(tmp_path), paths="bf16_windows", rounds=1, passes=1)
+    made = measure(config)
+    assert [row[0] for row in made.rows] == ["plain", "bf16"]
+    assert "bf16_windows could not be measured: isnet.config.InputError: this" in made.notes[-1]
+    assert (made.settings["design"], made.settings["channels"]) == ("unet_like", 2)
 
 
 def test_windows_bring_the_full_passes_that_they_are_held_against():

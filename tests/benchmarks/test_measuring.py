@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from benchmarks.measuring import Report, check_output, in_turn, p95, paired_ratio
+from benchmarks.measuring import Report, check_figure, check_output, in_turn, p95, paired_ratio
 from isnet.config import InputError
 
 
@@ -43,6 +43,7 @@ def test_a_report_is_printed_and_written(tmp_path, capsys, suffix):
         assert file.read_text() == report.markdown()
     else:
         assert json.loads(file.read_text())["figures"] == {"ours": [1.5]}
+    assert list(tmp_path.iterdir()) == [file]
 
 
 def test_a_file_that_could_not_be_written_is_refused_before_measuring(tmp_path):
@@ -50,3 +51,5 @@ def test_a_file_that_could_not_be_written_is_refused_before_measuring(tmp_path):
         check_output("figures.txt")
     with pytest.raises(InputError, match="no such folder"):
         check_output(str(tmp_path / "absent" / "figures.md"))
+    with pytest.raises(InputError, match=r"--figure a\.svg must end in \.png"):
+        check_figure("a.svg")

@@ -7,12 +7,16 @@ import sys
 from dataclasses import dataclass, fields
 
 import pytest
+import torch
 
 from benchmarks.cost import CostOptions
 from benchmarks.inference import InferenceOptions
-from benchmarks.options import ROOT, NetworkOptions, in_a_process, numbers, read_options
+from benchmarks.options import ROOT, NetworkOptions, numbers, read_options, settings
 from benchmarks.roofline.__main__ import RooflineOptions
-from isnet.config import InputError
+from benchmarks.training import TrainingOptions
+from isnet.checkpoint import save_generator
+from isnet.config import GeneratorConfig, InputError
+from isnet.network import generator_from_config
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +44,8 @@ def test_fields_are_options(capsys):
         (["--output", "a.txt"], "must end in .md or .json"),
         (["--device", "tpu"], "must be auto, cpu or cuda"),
         (["--blocks", "5"], "blocks is 5"),
+        (["--threads", "-1"], "--threads is -1; give 1 or more"),
+        (["--checkpoint", "/nowhere"], "no checkpoint at /nowhere: give a checkpoint directory"),
     ],
 )
 def test_a_mistake_is_refused_before_anything_runs(given, message, capsys):
@@ -48,27 +54,43 @@ def test_a_mistake_is_refused_before_anything_runs(given, message, capsys):
     assert message in capsys.readouterr().err
 
 
+def test_a_gpu_that_is_not_there_is_refused(monkeypatch, capsys):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(SystemExit, match="2"):
+        read_options(_Options, ["--device", "cuda"], module="a.b", about="")
+    assert "--device cuda: PyTorch sees no GPU here; give --device cpu" in capsys.readouterr().err
+
+
+def test_the_process_of_a_measurement_does_not_read_the_checkpoint_once_more():
+    given = ["--checkpoint", "/nowhere", "--one", "plain"]
+    assert read_options(_Options, given, module="a.b", about="")[1].one == "plain"
+
+
+def test_a_report_describes_the_network_of_the_checkpoint(tmp_path):
+    network = GeneratorConfig(design="base", blocks=2, channels=3)
+    save_generator(tmp_path, generator_from_config(network), network)
+    config = _Options(checkpoint=str(tmp_path), threads=5, output="a.md")
+    said = settings(config, device="a card", left_out=["output"])
+    assert (said["design"], said["blocks"], said["channels"]) == ("base", 2, 3)
+    assert (said["checkpoint"], said["device"], said["threads"]) == (str(tmp_path), "a card", 5)
+    assert "output" not in said
+    assert settings(_Options(blocks=1), device="cpu", left_out=[])["blocks"] == 1
+
+
 def test_numbers_are_separated_by_commas():
     assert numbers("1,2,", int, flag="--sizes") == [1, 2]
     with pytest.raises(InputError, match="--sizes '1,x' must be numbers"):
         numbers("1,x", int, flag="--sizes")
 
 
-@pytest.mark.parametrize("kind", [CostOptions, InferenceOptions, RooflineOptions])
+@pytest.mark.parametrize("kind", [CostOptions, InferenceOptions, RooflineOptions, TrainingOptions])
 def test_defaults_are_of_the_type_that_is_read(kind):
     # An option is read as its default's type: a share with the default 20 would refuse 2.5.
     types = {field.name: field.type for field in fields(kind)}
     assert {field.name: type(field.default).__name__ for field in fields(kind)} == types
 
 
-def test_a_measurement_has_a_process_of_its_own(tmp_path):
-    config = InferenceOptions(channels=2, blocks=1, size=32, images=1, warm_up=0, device="cpu")
-    found = in_a_process(config, module="benchmarks.inference", one="plain", keep=str(tmp_path))
-    assert len(found["seconds"]) == 1
-    assert [file.name for file in tmp_path.iterdir()] == ["000000.npy"]
-
-
-@pytest.mark.parametrize("module", ["cost", "inference", "roofline.__main__"])
+@pytest.mark.parametrize("module", ["cost", "inference", "roofline.__main__", "training"])
 def test_it_runs_where_ray_and_tyro_are_missing(module):
     code = (
         "import sys\n"

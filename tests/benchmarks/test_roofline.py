@@ -10,7 +10,9 @@ from PIL import Image
 from torch import nn
 
 from benchmarks import subjects
-from benchmarks.roofline.__main__ import RooflineOptions, measure_one
+from benchmarks.processes import MeasurementError
+from benchmarks.roofline import __main__ as roofline
+from benchmarks.roofline.__main__ import RooflineOptions, measure, measure_one
 from benchmarks.roofline.parts import (
     REST,
     Part,
@@ -58,6 +60,7 @@ def measured(network):
         },
         parts=found,
         paths={"plain": {"seconds": [3.0, 1.0, 2.0], "images": 1}},
+        failed={"compile_bf16": "no compiler"},
     )
 
 
@@ -139,11 +142,40 @@ def test_the_rows_of_a_precision_add_up_to_a_pass(measured):
 
 
 def test_the_report_has_the_machine_and_whole_paths(measured):
-    text = report(vars(TINY), CPU, measured).markdown()
+    text = report(TINY, measured).markdown()
     assert "0.002 TFLOP/s in fp32 (matrix products: 0.001) and 0.004 TFLOP/s in bf16" in text
     floor = measured.pass_floor_s("fp32")
     row = next(line for line in text.splitlines() if line.startswith("| plain"))
     assert row.split("|")[-2].strip() == f"{2 / floor:.1f}"
+
+
+def test_what_is_missing_from_the_report_is_named(measured):
+    notes = report(TINY, measured).notes
+    assert notes[-1] == "compile_bf16 could not be measured: no compiler"
+    assert not any("int8" in note for note in notes)
+
+
+def test_paths_without_a_floor_of_their_own_say_whose_it_is(measured):
+    paths = {**measured.paths, "openvino_int8": measured.paths["plain"]}
+    notes = report(TINY, replace(measured, paths=paths)).notes
+    assert any(note.startswith("The floor of int8 is that of bf16") for note in notes)
+
+
+@pytest.mark.parametrize(("failing", "goes_on"), [("path bf16", True), ("parts fp32", False)])
+def test_paths_may_fail_and_the_rest_may_not(failing, goes_on, monkeypatch):
+    def in_a_process(config, *, module, one):
+        if one == failing:
+            raise MeasurementError("no kernel")
+        return {"of": one}
+
+    monkeypatch.setattr(roofline, "in_a_process", in_a_process)
+    if not goes_on:
+        with pytest.raises(MeasurementError, match="no kernel"):
+            measure(TINY)
+        return
+    found = measure(TINY)
+    assert found.paths == {"plain": {"of": "path plain"}}
+    assert found.failed == {"bf16": "no kernel"}
 
 
 def test_the_picture_is_drawn(measured, tmp_path):

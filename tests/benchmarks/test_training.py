@@ -3,23 +3,43 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
+import mmap
+from dataclasses import replace
 from itertools import islice
-from pathlib import Path
 
 import pytest
 import torch
 from PIL import Image
 
+from benchmarks import training
 from benchmarks.crops import Crops
-from benchmarks.training import chosen, main, read_options, report
-from benchmarks.training_step import VARIANTS, TrainingConfig, time_variant
+from benchmarks.options import ROOT, read_options
+from benchmarks.processes import MeasurementError, Rounds
+from benchmarks.training import main, report
+from benchmarks.training_step import VARIANTS, TrainingOptions, time_variant
+from isnet.config import InputError
 
-ROOT = Path(__file__).parent.parent.parent
-TINY = TrainingConfig(
-    size=32, batch=2, channels=2, extractor="random", device="cpu", steps=1, warm_up=1
+TINY = TrainingOptions(
+    size=32,
+    batch=2,
+    channels=2,
+    extractor="random",
+    photos=str(ROOT / "samples"),
+    device="cpu",
+    steps=1,
+    warm_up=1,
 )
+MEASURED = {
+    "seconds": [1.0],
+    "first_s": 1.0,
+    "generator": [9, 9, 9, 2.0],
+    "l1": [1, 1, 1, 0.5],
+    "peak_bytes": 2**20,
+    "matmul_flop_per_s": 1e9,
+    "device": "cpu",
+}
+BEFORE = 2**29
+"""Memory in bytes that is given back before anything is measured."""
 
 
 @pytest.mark.parametrize("name", ["plain", "default", "accumulate", "batched_norms"])
@@ -30,25 +50,40 @@ def test_a_variant_is_timed(name):
 
 
 def test_plain_is_always_among_the_variants():
-    config, one = read_options(["--variants", "fused", "--batch", "4"])
-    assert chosen(config) == ["plain", "fused"]
-    assert (config.batch, one) == (4, "")
+    assert replace(TINY, variants="fused").chosen() == ["plain", "fused"]
 
 
-def test_an_unknown_variant_is_refused(capsys):
-    with pytest.raises(SystemExit, match="2"):
-        read_options(["--variants", "quick"])
-    assert "unknown variant 'quick'" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"variants": "quick"}, "unknown variant 'quick'"),
+        ({"steps": 0}, "--steps is 0; give 1 or more"),
+        ({"warm_up": 0}, "--warm-up is 0; give 1 or more"),
+        ({"size": 40}, "--size 40 must be a multiple of 16"),
+        ({"photos": "nowhere"}, r"--photos nowhere has no \*\.jpg"),
+        ({"figure": "curves.svg"}, "--figure curves.svg must end in .png"),
+        ({"figure": "nowhere/curves.png"}, "--figure nowhere/curves.png: there is no such folder"),
+    ],
+)
+def test_what_cannot_be_measured_is_refused(change, message):
+    with pytest.raises(InputError, match=message):
+        replace(TINY, **change).check()
 
 
-def test_it_runs_where_ray_and_tyro_are_missing():
-    code = (
-        "import sys\n"
-        "for name in ('ray', 'mlflow', 'pyarrow', 'tyro'):\n"
-        "    sys.modules[name] = None\n"
-        "import benchmarks.training\n"
-    )
-    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+def test_its_options_are_what_they_were():
+    options = "--size 32 --batch 4 --channels 2 --blocks 2 --extractor random --device cpu"
+    more = "--threads 1 --steps 5 --warm-up 2 --repeats 1 --variants fused --output a.md"
+    given = [*options.split(), *more.split(), "--photos", str(ROOT / "samples")]
+    config, process = read_options(TrainingOptions, given, module="a.b", about="")
+    assert (config.batch, config.blocks, config.warm_up, process.one) == (4, 2, 2, "")
+    assert (config.channels, TrainingOptions().channels) == (2, 8)
+
+
+def test_memory_that_was_given_back_before_is_not_counted():
+    with mmap.mmap(-1, BEFORE) as pages:
+        for start in range(0, BEFORE, mmap.PAGESIZE):
+            pages[start] = 1
+    assert time_variant(TINY, VARIANTS["plain"])["peak_bytes"] < BEFORE / 2
 
 
 def test_each_step_has_new_crops_and_all_variants_have_the_same():
@@ -73,29 +108,51 @@ def test_a_folder_without_photographs_is_refused(tmp_path):
 
 
 def test_the_report_says_how_far_a_curve_is_from_plain():
-    values = {"seconds": [1.0], "first_s": 1.0, "peak_bytes": 2**20, "device": "cpu"}
-    values |= {"matmul_flop_per_s": 1e9}
-    found = {
-        "plain": [values | {"generator": [9, 9, 9, 2.0], "l1": [1, 1, 1, 0.5]}],
-        "bf16": [values | {"seconds": [0.5], "generator": [9, 9, 9, 2.1], "l1": [1, 1, 1, 0.4]}],
-    }
-    made = report(TINY, found, {"compile": "no compiler"})
+    faster = {"seconds": [0.5], "generator": [9, 9, 9, 2.1], "l1": [1, 1, 1, 0.4]}
+    found = {"plain": [MEASURED], "bf16": [MEASURED | faster]}
+    made = report(TINY, Rounds(found=found, failed={"compile": "no compiler"}))
     cells = dict(zip(made.headers, made.rows[1], strict=True))
     assert (cells["x plain"], cells["loss, last steps"]) == ("2.00", "2.100")
     assert (cells["to plain, %"], cells["l1 to plain, %"]) == ("+5.00", "-20.00")
     assert made.notes[-1] == "compile could not be measured: no compiler"
 
 
+def test_a_run_that_is_stopped_keeps_its_whole_rounds(tmp_path, monkeypatch):
+    calls = []
+
+    def in_a_process(config, *, module, one):
+        calls.append(one)
+        if len(calls) == 4:
+            raise KeyboardInterrupt
+        if one == "fused":
+            raise MeasurementError("no kernel")
+        return MEASURED
+
+    monkeypatch.setattr(training, "in_a_process", in_a_process)
+    output = tmp_path / "found.json"
+    options = f"--size 32 --channels 2 --device cpu --photos {ROOT / 'samples'}"
+    with pytest.raises(KeyboardInterrupt):
+        main([*options.split(), "--variants", "step,fused", "--output", str(output)])
+    figures = json.loads(output.read_text())["figures"]
+    assert {name: len(rounds) for name, rounds in figures["rounds"].items()} == {
+        "plain": 1,
+        "step": 1,
+    }
+    assert figures["failed"] == {"fused": "no kernel"}
+    assert list(tmp_path.iterdir()) == [output]
+
+
 def test_a_cpu_is_spared_what_only_a_gpu_has():
-    names = chosen(TrainingConfig(device="cpu"))
+    names = TrainingOptions(device="cpu").chosen()
     assert {"default_bf16", "compile"} <= set(names)
     assert "plain_tf32" not in names
-    assert "plain_tf32" in chosen(TrainingConfig(device="cuda"))
+    assert "plain_tf32" in TrainingOptions(device="cuda").chosen()
 
 
 @pytest.mark.slow
 def test_it_measures_from_the_command_line(tmp_path, capfd):
     options = "--size 32 --batch 2 --channels 2 --extractor random --device cpu --steps 2"
+    options += f" --photos {ROOT / 'samples'}"
     files = ["--output", str(tmp_path / "found.json"), "--figure", str(tmp_path / "curves.png")]
     main([*options.split(), "--repeats", "1", "--variants", "plain_other_seed,step", *files])
     found = json.loads((tmp_path / "found.json").read_text())

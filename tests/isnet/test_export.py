@@ -21,8 +21,9 @@ from torch import nn
 
 from isnet import export
 from isnet.config import Design, GeneratorConfig, InputError, ReconstructionConfig
+from isnet.context import context_of
 from isnet.export import OnnxGenerator, check_onnx, export_onnx
-from isnet.inpainter import Inpainter
+from isnet.inpainter import Inpainter, InpaintingTask
 from isnet.network import generator_from_config
 from isnet.reconstruction import reconstruct
 from tests.isnet.small_pictures import as_mask, noise, square_hole
@@ -104,7 +105,15 @@ def tampered(source: Path, path: Path, change: Callable[[np.ndarray], Any]) -> P
     return path
 
 
-@pytest.mark.parametrize("design", get_args(Design))
+@pytest.mark.parametrize(
+    "design",
+    [
+        "isnet",
+        "unet_like",
+        pytest.param("base", marks=pytest.mark.slow),
+        pytest.param("base_ff", marks=pytest.mark.slow),
+    ],
+)
 def test_the_graph_computes_what_pytorch_does_at_any_size(exported, design: Design) -> None:
     _, generator, path = exported(design)
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
@@ -115,6 +124,14 @@ def test_the_graph_computes_what_pytorch_does_at_any_size(exported, design: Desi
         (found,) = session.run(["prediction"], {"corrupted": corrupted.numpy()})
         np.testing.assert_allclose(found, expected.numpy(), rtol=0, atol=NEAR)
     assert 0 < check_onnx(generator, path) < NEAR
+
+
+@pytest.mark.parametrize("design", get_args(Design))
+def test_the_graph_says_how_far_the_network_looks(exported, design: Design) -> None:
+    config, _, path = exported(design)
+    assert OnnxGenerator(path).context == context_of(config)
+    about = {entry.key: entry.value for entry in onnx.load(path).metadata_props}
+    assert about.get("context") == (None if design == "unet_like" else str(context_of(config)))
 
 
 @pytest.mark.parametrize("design", get_args(Design))
@@ -144,7 +161,7 @@ def test_without_a_configuration_it_says_nothing_of_the_design(tmp_path: Path) -
     before = {name: tensor.clone() for name, tensor in generator.state_dict().items()}
     export_onnx(generator, tmp_path / "new" / "graph.onnx")
     about = {entry.key for entry in onnx.load(tmp_path / "new" / "graph.onnx").metadata_props}
-    assert about == {"input", "output", "passes"}
+    assert about == {"context", "input", "output", "passes"}
     # The generator is left as it was.
     assert all(module.training for module in generator.modules())
     after = generator.state_dict()
@@ -176,6 +193,28 @@ def test_the_inpainter_runs_on_the_graph(graph: Exported) -> None:
     ]
     np.testing.assert_allclose(filled[0], filled[1], rtol=0, atol=1)
     np.testing.assert_array_equal(filled[0][~hole], np.asarray(picture)[~hole])
+
+
+def test_the_inpainter_computes_windows_on_the_graph(graph: Exported) -> None:
+    height, width = 336, 400
+    hole = np.zeros((height, width), dtype=bool)
+    hole[150:158, 200:210] = True
+    task = InpaintingTask(noise("RGB", height=height, width=width), as_mask(hole))
+    network, seen = OnnxGenerator(graph.path), []
+    network.register_forward_hook(lambda _, given, made: seen.append(tuple(given[0].shape[2:])))
+    config = ReconstructionConfig(kernel_size=5, threshold=0, max_passes=2)
+    (found,) = Inpainter(network, reconstruction=config).fill(task.regions)
+    (expected,) = Inpainter(graph.generator, reconstruction=config).fill(task.regions)
+    assert len(seen) == 2
+    assert all(tall <= height and wide <= width - 64 for tall, wide in seen)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4)
+
+
+def test_it_computes_with_as_many_threads_as_it_is_told(graph: Exported) -> None:
+    options = OnnxGenerator(graph.path, threads=1)._session.get_session_options()
+    assert options.intra_op_num_threads == 1
+    with pytest.raises(InputError, match="threads is -1; give 1 or more"):
+        OnnxGenerator(graph.path, threads=-1)
 
 
 def test_a_weight_that_was_changed_is_found(graph: Exported, tmp_path: Path) -> None:
