@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple, get_args
+from typing import Any, NamedTuple
 
 import numpy as np
 import onnx
@@ -38,6 +38,13 @@ from isnet.export import export_onnx
 from isnet.network import build_generator
 export_onnx(build_generator("unet_like", blocks=1, channels=1), sys.argv[2])
 """
+
+DESIGNS = [
+    "isnet",
+    "unet_like",
+    pytest.param("base", marks=pytest.mark.slow),
+    pytest.param("base_ff", marks=pytest.mark.slow),
+]
 
 
 class Exported(NamedTuple):
@@ -105,15 +112,7 @@ def tampered(source: Path, path: Path, change: Callable[[np.ndarray], Any]) -> P
     return path
 
 
-@pytest.mark.parametrize(
-    "design",
-    [
-        "isnet",
-        "unet_like",
-        pytest.param("base", marks=pytest.mark.slow),
-        pytest.param("base_ff", marks=pytest.mark.slow),
-    ],
-)
+@pytest.mark.parametrize("design", DESIGNS)
 def test_the_graph_computes_what_pytorch_does_at_any_size(exported, design: Design) -> None:
     _, generator, path = exported(design)
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
@@ -126,7 +125,7 @@ def test_the_graph_computes_what_pytorch_does_at_any_size(exported, design: Desi
     assert 0 < check_onnx(generator, path) < NEAR
 
 
-@pytest.mark.parametrize("design", get_args(Design))
+@pytest.mark.parametrize("design", DESIGNS)
 def test_the_graph_says_how_far_the_network_looks(exported, design: Design) -> None:
     config, _, path = exported(design)
     assert OnnxGenerator(path).context == context_of(config)
@@ -134,7 +133,7 @@ def test_the_graph_says_how_far_the_network_looks(exported, design: Design) -> N
     assert about.get("context") == (None if design == "unet_like" else str(context_of(config)))
 
 
-@pytest.mark.parametrize("design", get_args(Design))
+@pytest.mark.parametrize("design", DESIGNS)
 def test_the_graph_says_what_it_is(exported, design: Design) -> None:
     model = onnx.load(exported(design).path)
     onnx.checker.check_model(model, full_check=True)
