@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from importlib.util import find_spec
 from typing import Literal, get_args
 
 import torch
@@ -80,6 +81,32 @@ class InferenceGenerator(nn.Module):
             graphs = self.device.type == "cuda"
             network.compile(mode="reduce-overhead" if graphs else "default")
         return network
+
+
+def check_backend(precision: str, backend: str, device: str) -> None:
+    """Refuse a combination that cannot compute; `device` is cpu or cuda.
+
+    Raises:
+        InputError: an unknown backend or precision, int8 elsewhere than in OpenVINO, OpenVINO
+            elsewhere than on a CPU, or where it is not installed.
+
+    """
+    for name, given, known in (
+        ("backend", backend, get_args(Backend)),
+        ("precision", precision, get_args(Precision)),
+    ):
+        if given not in known:
+            raise InputError(f"unknown {name} {given!r}; choose one of {', '.join(known)}")
+    if backend != "openvino":
+        if precision == "int8":
+            raise InputError("precision int8 is for the backend openvino; choose bf16 or fp32")
+        return
+    if device != "cpu":
+        raise InputError(f"OpenVINO computes on a CPU, not on {device}; leave it out")
+    if find_spec("openvino") is None:
+        raise InputError(
+            "OpenVINO is not installed; pip install 'isnet[openvino]', or leave the backend out"
+        )
 
 
 def folded(generator: nn.Module) -> nn.Module:
