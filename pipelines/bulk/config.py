@@ -78,13 +78,14 @@ class InpaintConfig:
     gpus_per_actor: float = 1.0
     """GPUs of each, where GPUs are used; a fraction shares one."""
     max_batch: int = 8
-    """Most regions of one size in a pass."""
+    """Most regions in a pass; those share one of which it computes tiles of one size."""
     max_bytes: int = 256 * 2**20
     """Largest file of a picture or a mask, in bytes; larger ones fail, unread."""
     max_pixels: int = 50_000_000
     """Largest picture, width x height; larger ones fail."""
     max_region_pixels: int = 2**21
-    """Most pixels that the network sees at once; bounds its memory."""
+    """Most pixels that a pass may compute of a region, tiles and padding included; larger ones
+    fail."""
     max_failures: int | None = None
     """Stop, exit code 1, once more pictures than this have failed; by default none stops it."""
     niceness: int = 0

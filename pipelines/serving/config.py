@@ -42,7 +42,7 @@ class EndpointSettings(BaseModel):
     max_passes: int = 11
     """Most passes of the reconstruction; a request may ask for fewer."""
     max_batch: int = Field(8, ge=1)
-    """Most regions of one size in a pass."""
+    """Most regions in a pass; those share one of which it computes tiles of one size."""
     model_cpus: int = Field(1, ge=1)
     """Cores (and PyTorch threads) of a model replica."""
 
@@ -51,7 +51,8 @@ class EndpointSettings(BaseModel):
     max_pixels: int = Field(50_000_000, ge=1)
     """Largest picture, width x height."""
     max_region_pixels: int = Field(2**21, ge=256)
-    """Most pixels that the network sees at once; bounds its memory."""
+    """Most pixels that a pass may compute of a region, tiles and padding included; larger ones get
+    413."""
     max_seconds: float = Field(120, gt=0)
     """Longest time that a request may take."""
     max_requests: int = Field(64, ge=1)

@@ -18,7 +18,9 @@ from isnet.config import InputError
 from isnet.inference import InferenceGenerator
 from isnet.inpainter import Inpainter
 from isnet.strategies import Region
+from pipelines.codec import CodecError
 from pipelines.models import fingerprint
+from pipelines.serving import batching
 from pipelines.serving.config import EndpointSettings
 from pipelines.serving.model import InpaintingModel
 from pipelines.serving.regions import RegionFill, RegionRequest
@@ -76,6 +78,26 @@ async def test_leaving_the_passes_ends_them(model: InpaintingModel) -> None:
         await passes.aclose()
         await model.solve(request(passes=1))
     assert len(made) <= 4
+
+
+async def test_a_region_that_is_too_large_is_answered_with_a_refusal(
+    small_checkpoint: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    model = await load_model(small_checkpoint, max_region_pixels=5119)  # 75x50 is padded to 80x64
+    told = [await model.solve(request()), *[made async for made in model.passes(request())]]
+    assert [made.code for made in told if isinstance(made, CodecError)] == ["region_too_large"] * 2
+    assert not [record for record in caplog.records if record.exc_info]
+
+
+async def test_a_pass_has_no_more_pixels_than_a_tile_may_whatever_is_allowed(
+    small_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batching, "MAX_PIXELS", 2 * 80 * 64)
+    model = await load_model(small_checkpoint, max_region_pixels=2**40)
+    with noted_passes(seconds=0.1) as made:
+        await asyncio.gather(*[model.solve(request(passes=1)) for _ in range(5)])
+    assert sum(made) == 5
+    assert max(made) == 2
 
 
 async def test_the_version_names_place_and_weights(
