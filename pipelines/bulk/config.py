@@ -64,12 +64,13 @@ class InpaintConfig:
     """The progressive reconstruction."""
 
     precision: Precision = "auto"
-    """fp32, bf16, or auto: bf16 where the device computes in it."""
+    """fp32, bf16, int8 (with the backend openvino, for networks of the design isnet), or auto: bf16
+    where the device computes in it."""
     backend: Backend = "torch"
     """What computes: torch; compile: PyTorch's compiler, worth it for many pictures of few sizes;
-    openvino: the fastest on CPUs, with isnet[openvino]."""
+    openvino: the fastest on CPUs, and for them alone, with isnet[openvino]."""
     device: Literal["auto", "cpu", "gpu"] = "auto"
-    """Where the network runs; auto: on GPUs where the cluster has any."""
+    """Where the network runs; auto: on GPUs where the cluster has any, but for openvino."""
     actors: str = "auto"
     """Processes with the network: a number, MIN,MAX to grow with the cluster, or auto: one a GPU,
     or one for every --cpus-per-actor CPUs."""

@@ -25,6 +25,7 @@ from pipelines.serving.config import EndpointSettings
 from pipelines.serving.model import InpaintingModel
 from pipelines.serving.regions import RegionFill, RegionRequest
 from pipelines.tracking.registry import register_model
+from tests.pipelines.evaluation.checkpoints import UNBOUNDED, write_checkpoint
 from tests.pipelines.serving.in_process import load_model, noted_passes
 from tests.pipelines.serving.pictures import hole, noise
 
@@ -198,6 +199,23 @@ async def test_a_first_model_that_is_not_finite_is_an_error(
 ) -> None:
     with pytest.raises(InputError, match="not finite"):
         await load_model(damaged(small_checkpoint, tmp_path / "bad"))
+
+
+async def test_openvino_computes_on_the_cpu_whatever_else_is_there(
+    small_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    model = await load_model(small_checkpoint, backend="openvino")
+    described = await model.describe()
+    assert (described["device"], described["backend"]) == ("cpu", "openvino")
+    assert np.abs((await model.solve(request())).fill - filled_by(small_checkpoint)).max() <= 1e-3
+
+
+async def test_a_first_model_that_cannot_have_the_precision_is_an_error(tmp_path: Path) -> None:
+    checkpoint = write_checkpoint(tmp_path / "base", config=UNBOUNDED)
+    model = InpaintingModel(EndpointSettings(precision="int8", backend="openvino"))
+    with pytest.raises(InputError, match="int8 needs activations between -1 and 1"):
+        await model.reconfigure({"checkpoint": str(checkpoint)})
 
 
 async def test_an_alias_is_looked_up_when_it_is_asked_for_again(
