@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from isnet.config import SIZE_MULTIPLE, InputError, padded
+from isnet.config import SIZE_MULTIPLE, InputError
 from isnet.images import Box
 
 Strategy = Literal["original", "crop", "resize"]
@@ -46,18 +46,6 @@ class Region:
     """(h, w, 3): uint8, or float32 in [0, 1]; 0 in the hole."""
     hole: np.ndarray
     """bool (h, w), True = missing."""
-
-    @property
-    def padded_size(self) -> tuple[int, int]:
-        """Height and width that the network sees; regions of one such size share passes."""
-        height, width = self.hole.shape
-        return padded(height), padded(width)
-
-    @property
-    def pixels(self) -> int:
-        """Pixels that the network computes, its padding included."""
-        height, width = self.padded_size
-        return height * width
 
 
 def find_regions(

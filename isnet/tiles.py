@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from math import isqrt
 
+import numpy as np
+import torch
 from torch import Tensor
 
 from isnet.config import SIZE_MULTIPLE, InputError, padded
@@ -91,6 +93,26 @@ def pass_size(valid: Tensor, tiles: Sequence[Tile]) -> tuple[int, int]:
     """Height and width that the network sees of an image (H, W) in a pass over its tiles."""
     height, width = valid.shape
     return tiles[0].size if tiles else (padded(height), padded(width))
+
+
+def first_pass(hole: np.ndarray, *, context: int | None) -> tuple[tuple[int, int], int]:
+    """Find what the first pass computes of an image.
+
+    Args:
+        hole: bool (H, W), True = missing.
+        context: as for `find_tiles`.
+
+    Returns:
+        height and width that the network sees of it at a time, and the pixels of all its tiles.
+
+    Raises:
+        InputError: tiles of `MAX_PIXELS` have no room for a core.
+
+    """
+    valid = torch.from_numpy(~hole)
+    tiles = find_tiles(valid, context=context)
+    height, width = pass_size(valid, tiles)
+    return (height, width), len(tiles) * height * width
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from torch import nn
 
 from isnet.checkpoint import GENERATOR_FILES, read_about, read_generator
 from isnet.config import GeneratorConfig, InputError, ReconstructionConfig
+from isnet.inference import Backend, InferenceGenerator, Precision
 from isnet.progress import Progress, advance
 from isnet.reconstruction import Generator
 from pipelines.storage import local_copy, printable
@@ -51,6 +52,17 @@ def load_checkpoint(location: str, *, tracking_uri: str) -> Model:
         generator, config = _read(path, location)
         about = read_about(path) if path.is_dir() else {}
     return Model(location=printable(location), generator=generator, config=config, about=about)
+
+
+def require_quantisable(model: Model, *, precision: Precision, backend: Backend) -> None:
+    """Refuse int8 for a network that cannot have it, which only the network itself can tell.
+
+    Raises:
+        InputError: an activation of it has no bound.
+
+    """
+    if precision == "int8":
+        InferenceGenerator(model.generator, precision=precision, backend=backend)
 
 
 def require_finite(generator: Generator, location: str, *, device: torch.device | str) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 from PIL import Image
 
 from isnet.canvas import Picture, size_of
 from isnet.inpainter import InpaintingTask
 from isnet.masks import Polarity
 from isnet.strategies import Strategy
+from isnet.tiles import first_pass
 from pipelines.codec import CodecError
 
 
@@ -18,7 +20,6 @@ def open_task(
     polarity: Polarity,
     strategy: Strategy,
     scale: int,
-    max_region_pixels: int,
 ) -> InpaintingTask:
     """Cut a picture into what the network has to fill.
 
@@ -28,10 +29,9 @@ def open_task(
         polarity: which colour of the mask marks the hole.
         strategy: which regions the network sees.
         scale: for `resize`, the picture's shorter side as the network sees it.
-        max_region_pixels: most pixels that the network may see at once.
 
     Raises:
-        CodecError: `size_mismatch` or `region_too_large`.
+        CodecError: `size_mismatch`.
         InputError: a mode that cannot be inpainted.
 
     """
@@ -42,13 +42,28 @@ def open_task(
             f"the mask is {mask.width}x{mask.height}, the image {width}x{height} in display "
             "orientation; give a mask of the image's size",
         )
-    task = InpaintingTask(picture, mask, polarity=polarity, strategy=strategy, scale=scale)
-    for region in task.regions:
-        if region.pixels > max_region_pixels:
-            height, width = region.hole.shape
-            raise CodecError(
-                "region_too_large",
-                f"the network would see {width}x{height} pixels at once; the limit is "
-                f"{max_region_pixels:,}: take the strategy crop where holes are small, else resize",
-            )
-    return task
+    return InpaintingTask(picture, mask, polarity=polarity, strategy=strategy, scale=scale)
+
+
+def require_fitting(hole: np.ndarray, *, context: int | None, max_region_pixels: int) -> None:
+    """Refuse a region that is too much for a pass.
+
+    Args:
+        hole: bool (h, w) of the region, True = missing.
+        context: the network's.
+        max_region_pixels: most pixels that a pass may compute of a region, all its tiles together.
+
+    Raises:
+        CodecError: `region_too_large`.
+        InputError: a context that no tile has room for.
+
+    """
+    _, pixels = first_pass(hole, context=context)
+    if pixels > max_region_pixels:
+        height, width = hole.shape
+        raise CodecError(
+            "region_too_large",
+            f"the network would have to compute {pixels:,} pixels in a pass over a region of "
+            f"{width}x{height}; the limit is {max_region_pixels:,}: take the strategy crop where "
+            "holes are small, else resize",
+        )

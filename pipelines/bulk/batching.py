@@ -18,6 +18,7 @@ from isnet.config import ReconstructionConfig
 from isnet.inference import InferenceGenerator
 from isnet.progress import Progress, advance
 from isnet.strategies import Region
+from isnet.tiles import MAX_PIXELS, first_pass
 from pipelines.bulk.metrics import FillerMetrics
 
 _AHEAD = 2
@@ -50,7 +51,8 @@ class Passes:
     max_batch: int
     """Most regions in a pass."""
     max_pixels: int
-    """Most pixels of all regions in a pass together; one region always fits."""
+    """Most pixels that the network sees at a time, of several regions, up to `MAX_PIXELS`; one tile
+    always fits."""
     metrics: FillerMetrics
 
 
@@ -60,7 +62,10 @@ class _Entry:
 
     picture: Fillable
     region: Region
-    progress: Progress
+    size: tuple[int, int]
+    """Height and width that the network sees of it next."""
+    progress: Progress | None = None
+    """From its first pass on: it takes room where the passes are made."""
 
 
 def fill_all(pictures: Iterable[Filled], passes: Passes) -> Iterator[Filled]:
@@ -86,9 +91,7 @@ def fill_all(pictures: Iterable[Filled], passes: Passes) -> Iterator[Filled]:
                     yield picture
             else:
                 open_regions[id(picture)] = len(picture.regions)
-                entries += [
-                    _Entry(picture, region, _begin(region, passes)) for region in picture.regions
-                ]
+                entries += [_enter(picture, region, passes) for region in picture.regions]
         if not entries:
             return
         for entry in _advance(_choose(entries, passes), passes):
@@ -102,10 +105,10 @@ def fill_all(pictures: Iterable[Filled], passes: Passes) -> Iterator[Filled]:
 
 def _choose(entries: Sequence[_Entry], passes: Passes) -> list[_Entry]:
     """Take the oldest regions of the size that there are most of."""
-    counts = Counter(entry.progress.padded_size for entry in entries)
+    counts = Counter(entry.size for entry in entries)
     (height, width), _ = counts.most_common(1)[0]  # of equals the one that came first
-    room = max(1, passes.max_pixels // (height * width))
-    fitting = [entry for entry in entries if entry.progress.padded_size == (height, width)]
+    room = max(1, min(passes.max_pixels, MAX_PIXELS) // (height * width))
+    fitting = [entry for entry in entries if entry.size == (height, width)]
     return fitting[: min(room, passes.max_batch)]
 
 
@@ -114,16 +117,23 @@ def _advance(batch: Sequence[_Entry], passes: Passes) -> list[_Entry]:
     started = time.perf_counter()
     finished = []
     with passes.metrics.spending("model"):
-        advance(passes.generator, [entry.progress for entry in batch])
-        for entry in batch:
-            if entry.progress.finished:
-                entry.picture.put(entry.region, entry.progress.fill(), entry.progress.passes)
+        under_way = [entry.progress or _begin(entry.region, passes) for entry in batch]
+        advance(passes.generator, under_way)
+        for entry, progress in zip(batch, under_way, strict=True):
+            entry.progress, entry.size = progress, progress.padded_size
+            if progress.finished:
+                entry.picture.put(entry.region, progress.fill(), progress.passes)
                 finished.append(entry)
     passes.metrics.passed(len(batch))
     share = (time.perf_counter() - started) / len(batch)
     for entry in batch:
         entry.picture.spend(share)
     return finished
+
+
+def _enter(picture: Fillable, region: Region, passes: Passes) -> _Entry:
+    size, _ = first_pass(region.hole, context=passes.generator.context)
+    return _Entry(picture, region, size)
 
 
 def _begin(region: Region, passes: Passes) -> Progress:

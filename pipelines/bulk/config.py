@@ -64,12 +64,13 @@ class InpaintConfig:
     """The progressive reconstruction."""
 
     precision: Precision = "auto"
-    """fp32, bf16, or auto: bf16 where the device computes in it."""
+    """fp32, bf16, int8 (with the backend openvino, for networks of the design isnet), or auto: bf16
+    where the device computes in it."""
     backend: Backend = "torch"
     """What computes: torch; compile: PyTorch's compiler, worth it for many pictures of few sizes;
-    openvino: the fastest on CPUs, with isnet[openvino]."""
+    openvino: the fastest on CPUs, and for them alone, with isnet[openvino]."""
     device: Literal["auto", "cpu", "gpu"] = "auto"
-    """Where the network runs; auto: on GPUs where the cluster has any."""
+    """Where the network runs; auto: on GPUs where the cluster has any, but for openvino."""
     actors: str = "auto"
     """Processes with the network: a number, MIN,MAX to grow with the cluster, or auto: one a GPU,
     or one for every --cpus-per-actor CPUs."""
@@ -78,13 +79,14 @@ class InpaintConfig:
     gpus_per_actor: float = 1.0
     """GPUs of each, where GPUs are used; a fraction shares one."""
     max_batch: int = 8
-    """Most regions of one size in a pass."""
+    """Most regions in a pass; those share one of which it computes tiles of one size."""
     max_bytes: int = 256 * 2**20
     """Largest file of a picture or a mask, in bytes; larger ones fail, unread."""
     max_pixels: int = 50_000_000
     """Largest picture, width x height; larger ones fail."""
     max_region_pixels: int = 2**21
-    """Most pixels that the network sees at once; bounds its memory."""
+    """Most pixels that a pass may compute of a region, tiles and padding included; larger ones
+    fail."""
     max_failures: int | None = None
     """Stop, exit code 1, once more pictures than this have failed; by default none stops it."""
     niceness: int = 0

@@ -25,6 +25,7 @@ from pipelines.bulk.results import DONE, Row, encode_rows, part_path, read_part
 from pipelines.codec import CodecError
 from pipelines.confinement import Roots
 from pipelines.storage import explained_writes, is_local, open_filesystem, write_atomically
+from pipelines.tasks import require_fitting
 
 _THREADS = 4
 """Threads that read and decode, and as many that encode and write, while the network computes."""
@@ -103,7 +104,14 @@ class UnitFiller:
         item = self._collection.item(index)
         with attempt.holding(index):
             try:
-                return index, open_picture(self._collection, item, self._config)
+                picture = open_picture(self._collection, item, self._config)
+                for region in picture.regions:
+                    require_fitting(
+                        region.hole,
+                        context=self._passes.generator.context,
+                        max_region_pixels=self._config.max_region_pixels,
+                    )
+                return index, picture
             except OSError as error:  # no picture's fault
                 raise unanswered(item.entry.key, error) from error
             except Exception as error:  # noqa: BLE001 (one picture stops no other)

@@ -112,7 +112,6 @@ def open_picture(collection: Collection, item: Item, config: InpaintConfig) -> O
         polarity=collection.masks.polarity,
         strategy=config.strategy,
         scale=config.scale,
-        max_region_pixels=config.max_region_pixels,
     )
     return OpenPicture(item, upload, task, time.perf_counter() - started)
 

@@ -64,7 +64,8 @@ def choose_device(config: InpaintConfig) -> str:
     gpus = ray.cluster_resources().get("GPU", 0)
     if config.device == "gpu" and not gpus:
         raise InputError("--device gpu, but the cluster has no GPU; leave --device out")
-    return "cuda" if gpus and config.device != "cpu" else "cpu"
+    suits = config.device != "cpu" and config.backend != "openvino"
+    return "cuda" if gpus and suits else "cpu"
 
 
 def local_cpus(config: InpaintConfig) -> int:

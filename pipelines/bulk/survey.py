@@ -6,12 +6,19 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
+from isnet.inference import check_backend
 from pipelines.bulk.collection import Collection, open_collection
 from pipelines.bulk.config import InpaintConfig
 from pipelines.bulk.output import require_apart, require_claimable, require_inside
 from pipelines.bulk.results import find_parts
 from pipelines.bulk.running import parse_actors
-from pipelines.models import Model, fingerprint, load_checkpoint, require_finite
+from pipelines.models import (
+    Model,
+    fingerprint,
+    load_checkpoint,
+    require_finite,
+    require_quantisable,
+)
 from pipelines.storage import printable
 from pipelines.tracking.registry import is_registered, resolve_registered
 
@@ -81,10 +88,12 @@ def survey(config: InpaintConfig) -> Survey:
 
     """
     parse_actors(config.actors)
+    check_backend(config.precision, config.backend, "cuda" if config.device == "gpu" else "cpu")
     uri, location = config.tracking.uri, config.checkpoint
     if is_registered(location):
         location = resolve_registered(uri, location)  # the version, should the alias move
     model = load_checkpoint(location, tracking_uri=uri)
+    require_quantisable(model, precision=config.precision, backend=config.backend)
     require_finite(model.generator, model.location, device="cpu")
     collection = open_collection(config)
     require_inside(config)

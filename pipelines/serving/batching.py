@@ -1,8 +1,9 @@
 """Passes over regions of many requests at once.
 
-Regions of one padded size share a pass. Between two passes those that are finished leave, and new
-ones join: nobody waits for a batch to fill up, or for the longest of a batch to end. Sizes take
-turns, so that a large picture with many passes does not keep small ones waiting for all of them.
+Regions share a pass where it computes tiles of one size of them, which may change from pass to
+pass. Between two passes those that are finished leave, and new ones join: nobody waits for a batch
+to fill up, or for the longest of a batch to end. Sizes take turns, so that a large picture with
+many passes does not keep small ones waiting for all of them.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import numpy as np
 
 from isnet.progress import Progress, advance
 from isnet.reconstruction import Generator
+from isnet.tiles import MAX_PIXELS
 from pipelines.serving.metrics import ModelMetrics
 
 _MOST_FAILURES = 3
@@ -48,7 +50,7 @@ class _Entry:
     made: asyncio.Queue[PassMade | BaseException] = field(default_factory=asyncio.Queue)
     started: float | None = None
     turn: int = 0
-    """When regions of its size were last seen to."""
+    """When regions of its size, as it is now, were last seen to."""
 
     def joins(self, other: _Entry) -> bool:
         """Whether both fit into one pass."""
@@ -66,12 +68,13 @@ class PassBatcher:
 
         Args:
             max_batch: most regions in a pass.
-            max_pixels: most pixels of all regions in a pass together; one region always fits.
+            max_pixels: most pixels that the network sees at a time, of several regions; never more
+                than `MAX_PIXELS`. One tile always fits.
             metrics: where batch sizes, passes and times are recorded.
 
         """
         self._max_batch = max_batch
-        self._max_pixels = max_pixels
+        self._max_pixels = min(max_pixels, MAX_PIXELS)
         self._metrics = metrics
         self._entries: list[_Entry] = []
         self._wake = asyncio.Event()

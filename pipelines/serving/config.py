@@ -9,7 +9,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from isnet.config import InputError, ReconstructionConfig
-from isnet.inference import Backend, Precision
+from isnet.inference import Backend, Precision, check_backend
 from isnet.inpainter import TRAINING_SCALE
 from pipelines.confinement import lies_in
 from pipelines.machine import cores
@@ -29,10 +29,11 @@ class EndpointSettings(BaseModel):
     tracking_uri: str = "sqlite:///mlflow.db"
     """MLflow server or database in which models:/... are looked up."""
     precision: Precision = "auto"
-    """fp32, bf16, or auto: bf16 where the device computes in it."""
+    """fp32, bf16, int8 (with the backend openvino, for networks of the design isnet), or auto: bf16
+    where the device computes in it."""
     backend: Backend = "torch"
     """What computes: torch; compile: PyTorch's compiler, for few sizes; openvino: the fastest on
-    CPUs, with isnet[openvino]."""
+    CPUs, and for them alone, with isnet[openvino]."""
     scale: int = Field(TRAINING_SCALE, ge=16)
     """Shorter side in pixels at which the strategy `resize` solves a picture."""
     kernel_size: int = 15
@@ -42,7 +43,7 @@ class EndpointSettings(BaseModel):
     max_passes: int = 11
     """Most passes of the reconstruction; a request may ask for fewer."""
     max_batch: int = Field(8, ge=1)
-    """Most regions of one size in a pass."""
+    """Most regions in a pass; those share one of which it computes tiles of one size."""
     model_cpus: int = Field(1, ge=1)
     """Cores (and PyTorch threads) of a model replica."""
 
@@ -51,7 +52,8 @@ class EndpointSettings(BaseModel):
     max_pixels: int = Field(50_000_000, ge=1)
     """Largest picture, width x height."""
     max_region_pixels: int = Field(2**21, ge=256)
-    """Most pixels that the network sees at once; bounds its memory."""
+    """Most pixels that a pass may compute of a region, tiles and padding included; larger ones get
+    413."""
     max_seconds: float = Field(120, gt=0)
     """Longest time that a request may take."""
     max_requests: int = Field(64, ge=1)
@@ -71,7 +73,7 @@ class EndpointSettings(BaseModel):
     job_cpus: int = Field(1, ge=1)
     """CPUs (and PyTorch threads) of each."""
     job_gpus: float = Field(0, ge=0)
-    """GPUs of each; a fraction shares one."""
+    """GPUs of each; a fraction shares one. None with the backend openvino."""
     max_running_jobs: int = Field(1, ge=1)
     """Most jobs that run at once; the others wait."""
     max_jobs_per_client: int = Field(8, ge=1)
@@ -96,6 +98,20 @@ class EndpointSettings(BaseModel):
         return self
 
     @model_validator(mode="after")
+    def _check_backend(self) -> "EndpointSettings":
+        # Only OpenVINO is bound to a device, and it computes on the CPU whatever else is there.
+        check_backend(self.precision, self.backend, "cpu")
+        self._require_no_gpus("job_gpus", self.job_gpus)
+        return self
+
+    def _require_no_gpus(self, name: str, gpus: float) -> None:
+        if self.backend == "openvino" and gpus:
+            raise InputError(
+                f"{name} is {gpus:g}, but the backend openvino computes on CPUs; leave {name} out, "
+                "or the backend"
+            )
+
+    @model_validator(mode="after")
     def _check_reconstruction(self) -> "EndpointSettings":
         self.reconstruction()
         return self
@@ -117,7 +133,7 @@ class ServeConfig(EndpointSettings):
     revision: str = ""
     """Any other text has an alias looked up in the registry again."""
     model_gpus: float = Field(0, ge=0)
-    """GPUs of a model replica; a fraction shares one."""
+    """GPUs of a model replica; a fraction shares one. None with the backend openvino."""
     model_replicas: int = Field(1, ge=1)
     """Processes that hold the network; the fewest, where they are scaled."""
     max_model_replicas: int | None = Field(None, ge=1)
@@ -126,6 +142,11 @@ class ServeConfig(EndpointSettings):
     """Processes that decode, encode and answer; the fewest, where they are scaled."""
     max_ingress_replicas: int | None = Field(None, ge=1)
     """Scale the ingress replicas with the load, up to this many."""
+
+    @model_validator(mode="after")
+    def _check_model_gpus(self) -> "ServeConfig":
+        self._require_no_gpus("model_gpus", self.model_gpus)
+        return self
 
     @model_validator(mode="after")
     def _check_replicas(self) -> "ServeConfig":

@@ -31,7 +31,7 @@ class ServedModel:
 def load_served(
     location: str, *, tracking_uri: str, precision: Precision, backend: Backend
 ) -> ServedModel:
-    """Load a model on the best device of this process, and make one pass to see that it works.
+    """Load a model on the best device for its backend, and make one pass to see that it works.
 
     Args:
         location: as for `load_checkpoint`; an alias stands for the version that it names now.
@@ -46,7 +46,7 @@ def load_served(
     uri = resolve_uri(tracking_uri)
     place = resolve_registered(uri, location) if is_registered(location) else absolute(location)
     model = load_checkpoint(place, tracking_uri=uri)
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = "cuda" if torch.cuda.is_available() and backend != "openvino" else "cpu"
     generator = InferenceGenerator(
         model.generator, device=device, precision=precision, backend=backend
     )

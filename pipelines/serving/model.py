@@ -12,6 +12,7 @@ import torch
 from ray import serve
 
 from isnet.config import InputError, ReconstructionConfig
+from isnet.inference import InferenceGenerator
 from isnet.progress import Progress
 from pipelines.cli import one_line
 from pipelines.serving.batching import PassBatcher
@@ -21,6 +22,7 @@ from pipelines.serving.metrics import ModelMetrics
 from pipelines.serving.regions import ModelLocation, RegionFill, RegionRequest
 from pipelines.serving.replica_port import keep_to_loopback
 from pipelines.storage import printable
+from pipelines.tasks import require_fitting
 
 _log = logging.getLogger("ray.serve")
 
@@ -87,18 +89,18 @@ class InpaintingModel:
             backend=self._settings.backend,
         )
 
-    async def solve(self, request: RegionRequest) -> RegionFill:
-        """Fill a region."""
-        async with aclosing(self._run(request, every_pass=False)) as fills:
-            async for filled in fills:
-                return filled
+    async def solve(self, request: RegionRequest) -> RegionFill | InputError:
+        """Fill a region, or say why that cannot be."""
+        async with aclosing(self._run(request, every_pass=False)) as answers:
+            async for made in answers:
+                return made
         raise AssertionError("a region ends with a fill")
 
-    async def passes(self, request: RegionRequest) -> AsyncGenerator[RegionFill]:
-        """Fill a region, and show it after each pass."""
-        async with aclosing(self._run(request, every_pass=True)) as fills:
-            async for filled in fills:
-                yield filled
+    async def passes(self, request: RegionRequest) -> AsyncGenerator[RegionFill | InputError]:
+        """Fill a region, and show it after each pass; or say why that cannot be."""
+        async with aclosing(self._run(request, every_pass=True)) as answers:
+            async for made in answers:
+                yield made
 
     async def describe(self) -> dict[str, Any]:
         """Say which model is served, and why a wanted one is not."""
@@ -114,19 +116,34 @@ class InpaintingModel:
         if not self._batcher.healthy:
             raise RuntimeError("passes are no longer made")
 
-    async def _run(self, request: RegionRequest, *, every_pass: bool) -> AsyncGenerator[RegionFill]:
+    async def _run(
+        self, request: RegionRequest, *, every_pass: bool
+    ) -> AsyncGenerator[RegionFill | InputError]:
         served = self._loaded()
-        progress = Progress(
-            request.colours,
-            request.hole,
-            self._reconstruction(request),
-            device=served.generator.device,
-            context=served.generator.context,
-        )
+        try:
+            # In a thread: the region may be a whole photograph, of which passes compute little.
+            progress = await asyncio.to_thread(self._begin, served.generator, request)
+        except InputError as refusal:
+            yield refusal
+            return
         passes = self._batcher.run(served.generator, progress, every_pass=every_pass)
         async with aclosing(passes):
             async for made in passes:
                 yield RegionFill(model_version=served.version, **vars(made))
+
+    def _begin(self, generator: InferenceGenerator, request: RegionRequest) -> Progress:
+        require_fitting(
+            request.hole,
+            context=generator.context,
+            max_region_pixels=self._settings.max_region_pixels,
+        )
+        return Progress(
+            request.colours,
+            request.hole,
+            self._reconstruction(request),
+            device=generator.device,
+            context=generator.context,
+        )
 
     def _loaded(self) -> ServedModel:
         assert self._served is not None, "Serve calls reconfigure before anything else"

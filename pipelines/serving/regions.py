@@ -8,6 +8,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from isnet.config import InputError
+
 
 @dataclass(frozen=True, kw_only=True)
 class RegionRequest:
@@ -53,13 +55,16 @@ class ModelLocation:
 
 
 class Solver(Protocol):
-    """Whoever fills regions: a model in this process, or replicas of one elsewhere."""
+    """Whoever fills regions: a model in this process, or replicas of one elsewhere.
 
-    async def solve(self, request: RegionRequest) -> RegionFill:
-        """Fill a region."""
+    A refusal is an answer: what a replica raises counts and is logged as a failure of its own.
+    """
 
-    def passes(self, request: RegionRequest) -> AsyncGenerator[RegionFill]:
-        """Fill a region, and show it after each pass."""
+    async def solve(self, request: RegionRequest) -> RegionFill | InputError:
+        """Fill a region, or say why that cannot be."""
+
+    def passes(self, request: RegionRequest) -> AsyncGenerator[RegionFill | InputError]:
+        """Fill a region, and show it after each pass; or say why that cannot be, and no more."""
 
     async def describe(self) -> dict[str, Any]:
         """Say which model it is: version, location, design, device and so on."""

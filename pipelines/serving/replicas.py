@@ -20,6 +20,7 @@ from tenacity import (
     wait_random_exponential,
 )
 
+from isnet.config import InputError
 from pipelines.serving.errors import ApiError
 from pipelines.serving.metrics import IngressMetrics
 from pipelines.serving.regions import ModelLocation, RegionFill, RegionRequest
@@ -51,29 +52,31 @@ class ReplicaSolver:
         self._described: dict[str, Any] | None = None
         self._heard = -math.inf
 
-    async def solve(self, request: RegionRequest) -> RegionFill:
-        """Fill a region."""
-        filled: RegionFill = await self._call("solve", request)
-        return filled
+    async def solve(self, request: RegionRequest) -> RegionFill | InputError:
+        """Fill a region, or say why that cannot be."""
+        made: RegionFill | InputError = await self._call("solve", request)
+        return made
 
-    async def passes(self, request: RegionRequest) -> AsyncGenerator[RegionFill]:
-        """Fill a region, and show it after each pass, each pass once."""
+    async def passes(self, request: RegionRequest) -> AsyncGenerator[RegionFill | InputError]:
+        """Fill a region, and show it after each pass, each pass once; or say why it cannot be."""
         shown = 0
         with _explained():
             async for attempt in self._attempts():
                 with attempt:
                     async with aclosing(self._stream(request)) as fills:
-                        async for fill in fills:
-                            if fill.passes > shown:
-                                shown = fill.passes
-                                yield fill
+                        async for made in fills:
+                            if isinstance(made, InputError):
+                                yield made
+                            elif made.passes > shown:
+                                shown = made.passes
+                                yield made
 
-    async def _stream(self, request: RegionRequest) -> AsyncGenerator[RegionFill]:
+    async def _stream(self, request: RegionRequest) -> AsyncGenerator[RegionFill | InputError]:
         stream: Any = self._handle.options(stream=True).passes.remote(request)
         try:
-            async for fill in stream:
+            async for made in stream:
                 self._heard = time.monotonic()
-                yield fill
+                yield made
         except (asyncio.CancelledError, GeneratorExit):
             stream.cancel()  # or the replica would go on for nobody
             raise

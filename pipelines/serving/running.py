@@ -21,7 +21,7 @@ from isnet.config import InputError
 from pipelines.cli import one_line
 from pipelines.cluster import connect
 from pipelines.logs import as_json
-from pipelines.models import load_checkpoint
+from pipelines.models import load_checkpoint, require_quantisable
 from pipelines.serving.application import build_application
 from pipelines.serving.config import (
     TOKEN_VARIABLE,
@@ -51,7 +51,8 @@ def resolve(config: LocalServeConfig) -> LocalServeConfig:
 
     Raises:
         InputError: others could reach the endpoint without a token, the port is taken (a
-            cluster's Serve may have it already), or there is no model at the checkpoint's location.
+            cluster's Serve may have it already), there is no model at the checkpoint's location,
+            or it cannot have the precision.
 
     """
     require_tokens_unless_loopback(config.host, read_tokens(config.settings()))
@@ -60,7 +61,8 @@ def resolve(config: LocalServeConfig) -> LocalServeConfig:
     location, uri = config.checkpoint, resolve_uri(config.tracking_uri)
     if not is_registered(location):
         location = absolute(location)
-    load_checkpoint(location, tracking_uri=uri)  # a replica's error would come late, and long
+    model = load_checkpoint(location, tracking_uri=uri)  # a replica's error comes late, and long
+    require_quantisable(model, precision=config.precision, backend=config.backend)
     return config.model_copy(
         update={
             "checkpoint": location,

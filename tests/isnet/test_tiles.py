@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from isnet.config import InputError, padded
-from isnet.tiles import Tile, find_tiles, pass_size
+from isnet.tiles import MAX_PIXELS, Tile, find_tiles, first_pass, pass_size
 from tests.isnet.holes import masks
 
 
@@ -98,3 +98,25 @@ def test_the_size_of_a_pass_is_its_tiles_or_the_image() -> None:
     assert pass_size(valid, find_tiles(valid, context=10)) == (112, 64)
     valid[3, 3] = False
     assert pass_size(valid, find_tiles(valid, context=10)) == (64, 64)
+
+
+@pytest.mark.parametrize(
+    ("hole", "context", "size", "pixels"),
+    [
+        (hole_of(3000, 4000, (500, 400, 560, 470)), 272, (640, 640), 640**2),
+        (hole_of(3000, 4000, (500, 400, 560, 470)), None, (3008, 4000), 3008 * 4000),
+        (hole_of(50, 75, (9, 9, 20, 20)), 272, (64, 80), 64 * 80),
+        (np.zeros((50, 75), dtype=bool), 272, (64, 80), 0),
+    ],
+)
+def test_a_first_pass_computes_its_tiles_and_without_a_context_everything(
+    hole: np.ndarray, context: int | None, size: tuple[int, int], pixels: int
+) -> None:
+    assert first_pass(hole, context=context) == (size, pixels)
+
+
+def test_where_a_first_pass_goes_tile_by_tile_every_tile_counts() -> None:
+    hole = np.ones((3000, 4000), dtype=bool)
+    (height, width), pixels = first_pass(hole, context=272)
+    assert pixels == len(tiles_of(hole, context=272)) * height * width
+    assert pixels > hole.size > MAX_PIXELS >= height * width

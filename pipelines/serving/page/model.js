@@ -14,7 +14,7 @@ export function showModel({ version, design, parameters, device, precision, back
   const facts = {
     ...(error ? { Model: `not loaded: ${error}` } : loaded),
     Takes: `${limits.formats.map((name) => name.toUpperCase()).join(", ")} up to ${megapixels(limits.max_pixels)} and ${fileSize(limits.max_bytes)}`,
-    "At once": `regions up to ${megapixels(limits.max_region_pixels)}, ${limits.max_seconds} s`,
+    Computes: `up to ${megapixels(limits.max_region_pixels)} a pass, for ${limits.max_seconds} s`,
   };
   const entries = Object.entries(facts).map(([name, value]) => entry(name, value));
   document.getElementById("model").replaceChildren(...entries);

@@ -12,6 +12,7 @@ from isnet.config import ReconstructionConfig
 from isnet.inference import InferenceGenerator
 from isnet.progress import Progress, advance
 from isnet.strategies import Region
+from pipelines.bulk import batching
 from pipelines.bulk.batching import Passes, fill_all
 from pipelines.bulk.metrics import FillerMetrics
 from tests.pipelines.evaluation.checkpoints import small_generator
@@ -102,6 +103,36 @@ def test_a_pass_holds_no_more_pixels_than_it_may(generator):
     made = [Picture(region(np.random.default_rng(n), 32, 32, 6)) for n in range(6)]
     list(fill_all(made, passes_of(watched, max_pixels=2 * 32 * 32)))
     assert {shape[0] for shape in watched.shapes} == {2}
+
+
+def test_nor_more_than_a_tile_may_have_whatever_is_allowed(generator, monkeypatch):
+    monkeypatch.setattr(batching, "MAX_PIXELS", 2 * 32 * 32)
+    watched = Watched(generator)
+    made = [Picture(region(np.random.default_rng(n), 32, 32, 6)) for n in range(6)]
+    list(fill_all(made, passes_of(watched, max_pixels=2**40)))
+    assert {shape[0] for shape in watched.shapes} == {2}
+
+
+def test_regions_take_room_from_their_first_pass_on(generator, monkeypatch):
+    begun: list[Progress] = []
+
+    class Noted(Progress):
+        def __init__(self, *arguments: object, **options: object) -> None:
+            super().__init__(*arguments, **options)
+            begun.append(self)
+
+    class Noting(Watched):
+        def forward(self, corrupted: torch.Tensor) -> torch.Tensor:
+            most.append(sum(not progress.finished for progress in begun))
+            return super().forward(corrupted)
+
+    most: list[int] = []
+    monkeypatch.setattr(batching, "Progress", Noted)
+    rng = np.random.default_rng(0)
+    picture = Picture(*(region(rng, 32, 32, 6) for _ in range(20)))
+    list(fill_all([picture], passes_of(Noting(generator))))
+    assert len(picture.fills) == len(begun) == 20
+    assert max(most) == 4
 
 
 def test_the_same_pictures_share_the_same_passes_each_time(generator):

@@ -7,8 +7,10 @@ import socket
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from pyarrow import fs
 
 from isnet.config import InputError, ReconstructionConfig
@@ -25,7 +27,7 @@ from pipelines.codec import CodecError
 from tests.pipelines.bulk.pictures import results_of
 from tests.pipelines.evaluation.checkpoints import small_generator
 
-OpenFiller = Callable[[Path], UnitFiller]
+OpenFiller = Callable[..., UnitFiller]
 
 
 @pytest.fixture
@@ -40,8 +42,8 @@ def opened(photos, configured) -> OpenFiller:
         metrics=FillerMetrics("out"),
     )
 
-    def open_filler(output: Path) -> UnitFiller:
-        config = configured(output=str(output))
+    def open_filler(output: Path, **changes: object) -> UnitFiller:
+        config = configured(output=str(output), **changes)
         return UnitFiller(config, open_collection(config), passes, start="now")
 
     return open_filler
@@ -75,6 +77,22 @@ def test_pictures_that_were_done_are_not_filled_again(opened, tmp_path):
     assert {row["status"] for row in filler.fill(0, range(12))} == {"done"}
     assert all(path.stat().st_mtime_ns == when for path, when in written.items())
     assert len(written) == 11
+
+
+def test_of_a_large_picture_only_what_a_pass_computes_counts(opened, tmp_path):
+    noise = np.random.default_rng(0).integers(0, 256, (600, 800, 3), dtype=np.uint8)
+    mask = np.zeros((600, 800), np.uint8)
+    mask[300:310, 400:420] = 255
+    Image.fromarray(noise).save(tmp_path / "photos/a/000.png")
+    Image.fromarray(mask).save(tmp_path / "masks/a/000.png")
+    window = 320 * 320  # the hole, a context of 140 on each side, and the grid
+    (done,) = opened(tmp_path / "out", max_region_pixels=window).fill(0, [0])
+    assert done["status"] == "done"
+    (failed,) = opened(tmp_path / "less", max_region_pixels=window - 1).fill(0, [0])
+    assert failed["reason"] == "region_too_large"
+    assert "102,400 pixels in a pass over a region of 800x600; the limit is 102,399" in str(
+        failed["error"]
+    )
 
 
 @pytest.mark.parametrize("gone", ["photos", "masks"])

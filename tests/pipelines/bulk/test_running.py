@@ -72,6 +72,21 @@ def test_a_gpu_is_refused_where_there_is_none(ray_session, tmp_path):
         choose_device(config_of(tmp_path, tmp_path, device="gpu"))
 
 
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, "cuda"),
+        ({"device": "gpu"}, "cuda"),
+        ({"device": "cpu"}, "cpu"),
+        ({"backend": "compile"}, "cuda"),
+        ({"backend": "openvino"}, "cpu"),
+    ],
+)
+def test_gpus_are_used_where_the_backend_can(changes, expected, monkeypatch, tmp_path):
+    monkeypatch.setattr("ray.cluster_resources", lambda: {"CPU": 4.0, "GPU": 1.0})
+    assert choose_device(config_of(tmp_path, tmp_path, **changes)) == expected
+
+
 def test_a_ray_of_this_machine_has_room_for_all_processes(tmp_path):
     config = config_of(tmp_path, tmp_path, actors="2,99", cpus_per_actor=3)
     assert local_cpus(config) == 297

@@ -9,11 +9,13 @@ from pathlib import Path
 import pytest
 
 from isnet.config import InputError, ReconstructionConfig
+from pipelines import inpaint
 from pipelines.bulk.config import InpaintConfig
 from pipelines.bulk.output import claim_output
 from pipelines.bulk.results import encode_rows, part_path
 from pipelines.bulk.survey import survey
-from tests.pipelines.evaluation.checkpoints import write_checkpoint
+from pipelines.cli import run_main
+from tests.pipelines.evaluation.checkpoints import UNBOUNDED, write_checkpoint
 
 Configured = Callable[..., InpaintConfig]
 
@@ -81,6 +83,30 @@ def test_what_cannot_be_done_is_refused(changes, said, photos, configured, tmp_p
 
     changes = {name: placed(value) for name, value in changes.items()}
     assert said.format(folder=tmp_path) in refusal(replace(configured(), **changes))
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"precision": "int8"}, "precision int8 is for the backend openvino"),
+        ({"backend": "openvino", "device": "gpu"}, "OpenVINO computes on a CPU, not on cuda"),
+    ],
+)
+def test_what_the_backend_cannot_do_is_refused_before_anything_is_read(changes, said, configured):
+    gone = {"checkpoint": "/gone", "input": "/gone"}
+    assert said in refusal(replace(configured(), **gone, **changes))
+
+
+def test_int8_is_refused_for_a_network_that_cannot_have_it(photos, configured, tmp_path, capsys):
+    bounded = survey(configured(backend="openvino", precision="int8"))
+    assert "12 pictures" in bounded.lines()[1]
+    checkpoint = write_checkpoint(tmp_path / "base", config=UNBOUNDED)
+    words = {"checkpoint": checkpoint, "input": photos, "masks": tmp_path / "masks"}
+    words |= {"output": tmp_path / "out", "backend": "openvino", "precision": "int8"}
+    with pytest.raises(SystemExit, match="2"):
+        run_main(inpaint.main, [f"--{name}={value}" for name, value in words.items()])
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: precision int8 needs activations between -1 and 1")
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +15,14 @@ from isnet.initialisation import new_generator
 from pipelines.training.config import smoke
 
 SMALL = GeneratorConfig(blocks=1, channels=2)
+UNBOUNDED = replace(SMALL, design="base")
+"""Its activations have no bound, so that it cannot be computed in int8."""
 FACTS: Mapping[str, Any] = {"config": asdict(smoke())}
 
 
-def small_generator(seed: int) -> torch.nn.Module:
+def small_generator(seed: int, config: GeneratorConfig = SMALL) -> torch.nn.Module:
     """A generator that has not been trained."""
-    return new_generator(SMALL, seed=seed, initialisation="orthogonal", init_std=0.02).eval()
+    return new_generator(config, seed=seed, initialisation="orthogonal", init_std=0.02).eval()
 
 
 def write_checkpoint(
@@ -29,8 +31,9 @@ def write_checkpoint(
     seed: int = 0,
     about: Mapping[str, Any] = FACTS,
     generator: torch.nn.Module | None = None,
+    config: GeneratorConfig = SMALL,
 ) -> Path:
     """Write a checkpoint directory."""
     folder.mkdir(parents=True)
-    save_generator(folder, generator or small_generator(seed), SMALL, about=about)
+    save_generator(folder, generator or small_generator(seed, config), config, about=about)
     return folder

@@ -22,6 +22,7 @@ from pipelines.serving.config import (
     require_tokens_unless_loopback,
 )
 from pipelines.serving.running import resolve
+from tests.pipelines.evaluation.checkpoints import UNBOUNDED, write_checkpoint
 
 
 @pytest.fixture(autouse=True)
@@ -40,6 +41,9 @@ def _no_token(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"max_seconds": 0}, "max_seconds"),
         ({"max_bytes": 5}, "max_bytes"),
         ({"precision": "fp8"}, "fp32"),
+        ({"precision": "int8"}, "int8 is for the backend openvino"),
+        ({"backend": "openvino", "job_gpus": 1}, "job_gpus is 1, but the backend openvino"),
+        ({"backend": "openvino", "model_gpus": 0.5}, "model_gpus is 0.5, but the backend openvino"),
         ({"scale": 8}, "scale"),
         ({"model_gpus": -1}, "model_gpus"),
         ({"model_replicas": 2, "max_model_replicas": 1}, "max_model_replicas is 1, below"),
@@ -178,6 +182,16 @@ def test_what_cannot_be_served_is_refused_before_anything_starts(
     (tmp_path / "tokens").write_text("one\n")
     with pytest.raises(InputError, match=words):
         resolve(LocalServeConfig(**{**local, **wrong}))
+
+
+def test_int8_is_refused_for_a_network_that_cannot_have_it(
+    local: dict[str, Any], tmp_path: Path
+) -> None:
+    given = {**local, "backend": "openvino", "precision": "int8"}
+    assert resolve(LocalServeConfig(**given)).precision == "int8"
+    given["checkpoint"] = str(write_checkpoint(tmp_path / "base", config=UNBOUNDED))
+    with pytest.raises(InputError, match="int8 needs activations between -1 and 1"):
+        resolve(LocalServeConfig(**given))
 
 
 def test_a_port_that_is_taken_is_refused_with_the_fix(local: dict[str, Any]) -> None:

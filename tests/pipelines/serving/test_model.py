@@ -18,11 +18,14 @@ from isnet.config import InputError
 from isnet.inference import InferenceGenerator
 from isnet.inpainter import Inpainter
 from isnet.strategies import Region
+from pipelines.codec import CodecError
 from pipelines.models import fingerprint
+from pipelines.serving import batching
 from pipelines.serving.config import EndpointSettings
 from pipelines.serving.model import InpaintingModel
 from pipelines.serving.regions import RegionFill, RegionRequest
 from pipelines.tracking.registry import register_model
+from tests.pipelines.evaluation.checkpoints import UNBOUNDED, write_checkpoint
 from tests.pipelines.serving.in_process import load_model, noted_passes
 from tests.pipelines.serving.pictures import hole, noise
 
@@ -76,6 +79,26 @@ async def test_leaving_the_passes_ends_them(model: InpaintingModel) -> None:
         await passes.aclose()
         await model.solve(request(passes=1))
     assert len(made) <= 4
+
+
+async def test_a_region_that_is_too_large_is_answered_with_a_refusal(
+    small_checkpoint: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    model = await load_model(small_checkpoint, max_region_pixels=5119)  # 75x50 is padded to 80x64
+    told = [await model.solve(request()), *[made async for made in model.passes(request())]]
+    assert [made.code for made in told if isinstance(made, CodecError)] == ["region_too_large"] * 2
+    assert not [record for record in caplog.records if record.exc_info]
+
+
+async def test_a_pass_has_no_more_pixels_than_a_tile_may_whatever_is_allowed(
+    small_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batching, "MAX_PIXELS", 2 * 80 * 64)
+    model = await load_model(small_checkpoint, max_region_pixels=2**40)
+    with noted_passes(seconds=0.1) as made:
+        await asyncio.gather(*[model.solve(request(passes=1)) for _ in range(5)])
+    assert sum(made) == 5
+    assert max(made) == 2
 
 
 async def test_the_version_names_place_and_weights(
@@ -134,6 +157,7 @@ async def test_a_region_is_answered_by_one_model_while_models_change(
     while not changing.done():
         fills += await asyncio.gather(ask(), ask(), ask())
     await changing
+    fills.append(await ask())  # the changes may have been quicker than the first answers
     assert len({fill.model_version for fill in fills}) == 2
     for fill in fills:
         wanted = expected[fill.model_version.partition("/")[0]]
@@ -176,6 +200,23 @@ async def test_a_first_model_that_is_not_finite_is_an_error(
 ) -> None:
     with pytest.raises(InputError, match="not finite"):
         await load_model(damaged(small_checkpoint, tmp_path / "bad"))
+
+
+async def test_openvino_computes_on_the_cpu_whatever_else_is_there(
+    small_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    model = await load_model(small_checkpoint, backend="openvino")
+    described = await model.describe()
+    assert (described["device"], described["backend"]) == ("cpu", "openvino")
+    assert np.abs((await model.solve(request())).fill - filled_by(small_checkpoint)).max() <= 1e-3
+
+
+async def test_a_first_model_that_cannot_have_the_precision_is_an_error(tmp_path: Path) -> None:
+    checkpoint = write_checkpoint(tmp_path / "base", config=UNBOUNDED)
+    model = InpaintingModel(EndpointSettings(precision="int8", backend="openvino"))
+    with pytest.raises(InputError, match="int8 needs activations between -1 and 1"):
+        await model.reconfigure({"checkpoint": str(checkpoint)})
 
 
 async def test_an_alias_is_looked_up_when_it_is_asked_for_again(

@@ -5,15 +5,16 @@ from __future__ import annotations
 import io
 import struct
 import zlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
+from pathlib import Path
 
 import httpx
 import numpy as np
 import pytest
-from fastapi import FastAPI
 from PIL import Image
 
-from tests.pipelines.serving.in_process import client_of, refused
+from pipelines.serving.metrics import IngressMetrics
+from tests.pipelines.serving.in_process import api_of, client_of, load_model, refused
 from tests.pipelines.serving.pictures import (
     HEIGHT,
     WIDTH,
@@ -29,10 +30,24 @@ pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture(scope="module")
-async def strict(build: Callable[..., FastAPI]) -> AsyncIterator[httpx.AsyncClient]:
-    """Call an API with low limits, just above what `small` sends."""
+async def strict(
+    small_checkpoint: Path, ingress_metrics: IngressMetrics
+) -> AsyncIterator[httpx.AsyncClient]:
+    """Call an API with low limits, just above what `small` sends: 75x50 is padded to 80x64."""
     limits = {"max_bytes": 20_000, "max_pixels": WIDTH * HEIGHT, "max_region_pixels": 5120}
-    async with client_of(build(**limits)) as calling:
+    model = await load_model(small_checkpoint, **limits)
+    async with client_of(api_of(model, ingress_metrics, **limits)) as calling:
+        yield calling
+
+
+@pytest.fixture(scope="module")
+async def narrow(
+    small_checkpoint: Path, ingress_metrics: IngressMetrics
+) -> AsyncIterator[httpx.AsyncClient]:
+    """Call an API that computes regions of less than 75x50, padded, in a pass."""
+    limits = {"max_region_pixels": 5119}
+    model = await load_model(small_checkpoint, **limits)
+    async with client_of(api_of(model, ingress_metrics, **limits)) as calling:
         yield calling
 
 
@@ -108,12 +123,30 @@ async def test_a_decompression_bomb_is_refused(
 
 
 async def test_a_region_that_is_too_large_is_refused(
-    build: Callable[..., FastAPI], url: str
+    narrow: httpx.AsyncClient, url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with client_of(build(max_region_pixels=5119)) as client:  # 75x50 is padded to 80x64
-        error = await refused(client, url, 413, "region_too_large", **small())
-        assert error["limit"] == {"name": "max_region_pixels", "value": 5119}
-        assert "75x50" in error["message"]
+    error = await refused(narrow, url, 413, "region_too_large", **small())
+    assert error["limit"] == {"name": "max_region_pixels", "value": 5119}
+    assert "5,120 pixels in a pass over a region of 75x50; the limit is 5,119" in error["message"]
+    assert not [record for record in caplog.records if record.exc_info]
+
+
+async def test_of_a_large_picture_only_what_a_pass_computes_counts(
+    small_checkpoint: Path, ingress_metrics: IngressMetrics, url: str
+) -> None:
+    missing = np.zeros((600, 800), dtype=bool)
+    missing[300:310, 400:420] = True
+    request = form(encoded(noise(800, 600)), mask_of(missing), passes=1)
+    window = 320 * 320  # the hole, a context of 140 on each side, and the grid
+    for limit in (window, window - 1):
+        model = await load_model(small_checkpoint, max_region_pixels=limit)
+        api = api_of(model, ingress_metrics, max_region_pixels=limit)
+        async with client_of(api) as client:
+            if limit == window:
+                assert (await client.post(url, **request)).status_code == 200
+            else:
+                error = await refused(client, url, 413, "region_too_large", **request)
+                assert "102,400 pixels in a pass over a region of 800x600" in error["message"]
 
 
 async def test_sizes_that_differ_are_refused(client: httpx.AsyncClient, url: str) -> None:

@@ -13,6 +13,7 @@ from ray.exceptions import ActorDiedError, ActorUnavailableError
 from ray.serve._private.common import DeploymentID
 from ray.serve.exceptions import DeploymentUnavailableError
 
+from pipelines.codec import CodecError
 from pipelines.serving import replicas
 from pipelines.serving.errors import ApiError
 from pipelines.serving.regions import RegionFill, RegionRequest
@@ -121,6 +122,22 @@ def test_a_stream_that_was_lost_goes_on_with_the_next_pass():
 
     assert asyncio.run(run()) == [1, 2, 3]
     assert handle.retries == 2
+
+
+def test_a_refusal_is_an_answer_and_not_asked_for_again():
+    refusal = CodecError("region_too_large", "too large")
+
+    async def refusing() -> AsyncGenerator[CodecError]:
+        yield refusal
+
+    handle = Handle(lambda: _return(refusal), refusing)
+
+    async def run() -> list[object]:
+        solver = handle.solver()
+        return [await solver.solve(REQUEST), *[made async for made in solver.passes(REQUEST)]]
+
+    assert asyncio.run(run()) == [refusal, refusal]
+    assert handle.retries == 0
 
 
 def test_a_region_that_kills_whoever_takes_it_is_given_up():

@@ -47,6 +47,18 @@ def test_each_token_is_accepted(guarded: EndpointProcess, token: str):
     SMALL.require_kept(answer.content)
 
 
+@pytest.mark.parametrize("path", ["/v1/inpaint", "/v1/inpaint/stream"])
+def test_a_region_that_is_too_large_is_refused_and_no_failure(endpoint: EndpointProcess, path: str):
+    with httpx.Client(base_url=endpoint.url, timeout=60) as http:
+        answer = http.request(**sample(2400, 2400).request(path))
+        assert answer.status_code == 413
+        error = error_of(answer.content)
+        assert (error["code"], error["limit"]["name"]) == ("region_too_large", "max_region_pixels")
+        assert "over a region of 2400x2400" in error["message"]
+        assert http.request(**SMALL.request(path)).status_code == 200
+    assert "Traceback" not in endpoint.output
+
+
 def test_every_port_is_on_loopback(endpoint: EndpointProcess, guarded: EndpointProcess):
     listening = {
         (connection.laddr.ip, connection.laddr.port)
