@@ -18,7 +18,8 @@ def exact_float32() -> None:
     """Compute float32 as float32 in this process: GPUs may round factors to TF32's 10 bits."""
     import torch  # here and not above: not everything that names the machine computes
 
-    torch.backends.fp32_precision = "ieee"  # type: ignore[attr-defined]
+    # Not `fp32_precision`: PyTorch's compiler and exporter read these, and then refuse the other.
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
 
 
 def processor() -> str:
