@@ -12,9 +12,9 @@ import numpy as np
 import torch
 
 from isnet.config import ReconstructionConfig
-from isnet.masks import dilate_valid, hole_ratio
+from isnet.masks import dilate_valid
 from isnet.reconstruction import Generator, network_input
-from isnet.tiles import MAX_PIXELS, Tile, find_tiles, pass_size
+from isnet.tiles import MAX_PIXELS, Tile, find_tiles, part_needed, pass_size
 
 
 class Progress:
@@ -46,18 +46,25 @@ class Progress:
             InputError: tiles of `max_pixels` have no room beside the context.
 
         """
-        image = torch.from_numpy(np.moveaxis(colours, -1, 0).copy()).to(device)
+        valid = torch.from_numpy(~hole)
+        self._context, self._max_pixels = context, max_pixels
+        tiles = find_tiles(valid, context=context, max_pixels=max_pixels)
+        left, top, right, bottom = part_needed(valid, tiles, beyond=config.kernel_size // 2)
+        self.tiles = [tile.seen_from(left, top) for tile in tiles]
+        """What the next pass computes."""
+        colours = np.moveaxis(colours[top:bottom, left:right], -1, 0).copy()
+        image = torch.from_numpy(colours).to(device)
         self.image = image.float() / 255 if image.dtype == torch.uint8 else image.float()
-        self.valid = torch.from_numpy(~hole)[None].to(device)
+        """float (3, h, w): what any pass looks at; the image, where it has no context."""
+        self.valid = valid[None, top:bottom, left:right].to(device)
+        """bool (1, h, w), True = known, or taken for known."""
         self.config = config
         self.passes = 0
         """Passes made so far."""
         self.finished = False
         """Whether the last pass was the last one."""
         self._hole = ~self.valid[0]
-        self._context, self._max_pixels = context, max_pixels
-        self.tiles = self._find_tiles()
-        """What the next pass computes."""
+        self._area = hole.size
 
     @property
     def padded_size(self) -> tuple[int, int]:
@@ -66,8 +73,8 @@ class Progress:
 
     @property
     def hole_ratio(self) -> float:
-        """Share of pixels that the next pass takes for missing."""
-        return float(hole_ratio(self.valid[None]))
+        """Share of the image's pixels that the next pass takes for missing."""
+        return float((~self.valid).sum().float() / self._area)
 
     def fill(self) -> np.ndarray:
         """Return float32 (N, 3): the N pixels of the hole as they stand, in row-major order."""
@@ -81,10 +88,9 @@ class Progress:
         self.finished = ratio < config.threshold or self.passes >= config.max_passes
         if not self.finished:
             self.valid = dilate_valid(self.valid[None], config.kernel_size)[0]
-            self.tiles = self._find_tiles()
-
-    def _find_tiles(self) -> list[Tile]:
-        return find_tiles(self.valid[0], context=self._context, max_pixels=self._max_pixels)
+            self.tiles = find_tiles(
+                self.valid[0], context=self._context, max_pixels=self._max_pixels
+            )
 
 
 @torch.inference_mode()

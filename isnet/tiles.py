@@ -43,6 +43,10 @@ class Tile:
         left, top, right, bottom = self.seen
         return bottom - top, right - left
 
+    def seen_from(self, left: int, top: int) -> Tile:
+        """Return the tile where an image begins at this pixel, whose numbers divide by 16."""
+        return Tile(_moved(self.seen, left, top), _moved(self.core, left, top))
+
     def cut(self, image: Tensor) -> Tensor:
         """Cut what the network sees out of a padded image, (C, H, W)."""
         left, top, right, bottom = self.seen
@@ -93,6 +97,30 @@ def pass_size(valid: Tensor, tiles: Sequence[Tile]) -> tuple[int, int]:
     """Height and width that the network sees of an image (H, W) in a pass over its tiles."""
     height, width = valid.shape
     return tiles[0].size if tiles else (padded(height), padded(width))
+
+
+def part_needed(valid: Tensor, tiles: Sequence[Tile], *, beyond: int) -> Box:
+    """Find the part of an image that passes look at: these tiles', and what later ones take in.
+
+    Args:
+        valid: bool (H, W), True = known.
+        tiles: of the first pass; what is missing later lies in their cores.
+        beyond: pixels round what is missing that are needed at least.
+
+    Returns:
+        left, top, right, bottom; left and top are divisible by 16.
+
+    """
+    height, width = valid.shape
+    rows, columns = _extent((~valid).any(dim=1)), _extent((~valid).any(dim=0))
+    if rows is None or columns is None:
+        return 0, 0, width, height
+    left = min(columns[0] - beyond, *(tile.seen[0] for tile in tiles))
+    top = min(rows[0] - beyond, *(tile.seen[1] for tile in tiles))
+    right = max(columns[1] + beyond, *(tile.seen[2] for tile in tiles))
+    bottom = max(rows[1] + beyond, *(tile.seen[3] for tile in tiles))
+    left, top = (max(0, _fitting(side)) for side in (left, top))
+    return left, top, min(padded(right), width), min(padded(bottom), height)
 
 
 def first_pass(hole: np.ndarray, *, context: int | None) -> tuple[tuple[int, int], int]:
@@ -168,6 +196,10 @@ def _sides(tall: int, wide: int, max_pixels: int) -> tuple[int, int]:
 
 def _fitting(side: int) -> int:
     return side // SIZE_MULTIPLE * SIZE_MULTIPLE
+
+
+def _moved(box: Box, left: int, top: int) -> Box:
+    return box[0] - left, box[1] - top, box[2] - left, box[3] - top
 
 
 def _extent(missing: Tensor) -> Span | None:

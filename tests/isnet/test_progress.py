@@ -13,7 +13,7 @@ from isnet.config import ReconstructionConfig
 from isnet.network import build_generator
 from isnet.progress import Progress, advance
 from isnet.reconstruction import Reconstruction, reconstruct
-from isnet.tiles import MAX_PIXELS
+from tests.isnet.passes import colours_of, run
 
 
 @pytest.fixture(scope="module")
@@ -21,11 +21,6 @@ def generator() -> nn.Module:
     """Return a small untrained network of the real design."""
     torch.manual_seed(0)
     return build_generator(blocks=1, channels=4).eval()
-
-
-def colours_of(height: int, width: int, seed: int = 0) -> np.ndarray:
-    """Return random uint8 colours."""
-    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
 
 
 def box_hole(height: int, width: int, ratio: float) -> np.ndarray:
@@ -52,13 +47,6 @@ def from_end_to_end(
         threshold=config.threshold,
         max_passes=config.max_passes,
     )
-
-
-def run(generator: nn.Module, progress: Progress) -> Progress:
-    """Take one image to its end."""
-    while not progress.finished:
-        advance(generator, [progress])
-    return progress
 
 
 @pytest.mark.parametrize(("height", "width"), [(64, 64), (50, 71), (1, 1)])
@@ -217,59 +205,6 @@ def test_images_that_are_padded_to_one_size_share_a_pass(generator: nn.Module) -
     assert calls == [(3, 3, 32, 48)] * 3
     for progress, pair in zip(images, pairs, strict=True):
         alone = run(generator, Progress(*pair, config))
-        torch.testing.assert_close(progress.image, alone.image, atol=1e-5, rtol=0)
-
-
-@pytest.fixture(scope="module")
-def near_sighted() -> nn.Module:
-    """Return a network that looks 84 pixels far."""
-    torch.manual_seed(0)
-    return build_generator("base", blocks=1, channels=2).eval()
-
-
-@pytest.mark.parametrize("limit", [MAX_PIXELS, 208**2])
-def test_tiles_with_the_networks_context_change_nothing(
-    near_sighted: nn.Module, limit: int
-) -> None:
-    colours, hole = colours_of(250, 400), np.zeros((250, 400), dtype=bool)
-    hole[20:60, 30:90] = hole[70:80, 60:110] = True
-    config = ReconstructionConfig(threshold=0.01)
-    whole = run(near_sighted, Progress(colours, hole, config))
-    sizes: set[tuple[int, ...]] = set()
-    handle = near_sighted.register_forward_hook(lambda _, args, output: sizes.add(output.shape))
-    tiled = Progress(colours, hole, config, context=near_sighted.context, max_pixels=limit)
-    run(near_sighted, tiled)
-    handle.remove()
-    assert max(height * width for _, _, height, width in sizes) <= min(limit, 256 * 320)
-    assert tiled.passes == whole.passes > 1
-    torch.testing.assert_close(tiled.image, whole.image, rtol=0, atol=1e-6)
-
-
-def test_less_context_than_the_network_has_does_change_the_fill(near_sighted: nn.Module) -> None:
-    colours, hole = colours_of(256, 256), np.zeros((256, 256), dtype=bool)
-    hole[120:140, 120:140] = True
-    config = ReconstructionConfig()
-    whole = run(near_sighted, Progress(colours, hole, config))
-    near = run(near_sighted, Progress(colours, hole, config, context=8))
-    assert (near.image - whole.image).abs().max() > 1e-4
-
-
-def test_images_of_many_tiles_share_a_pass_with_others(near_sighted: nn.Module) -> None:
-    config = ReconstructionConfig(kernel_size=3, threshold=0, max_passes=2)
-    hole = np.zeros((240, 240), dtype=bool)
-    hole[90:150, 90:150] = True
-    pairs = [(colours_of(240, 240, seed), hole) for seed in range(2)]
-    options = {"context": near_sighted.context, "max_pixels": 208**2}
-    images = [Progress(*pair, config, **options) for pair in pairs]
-    batches: list[int] = []
-    handle = near_sighted.register_forward_hook(lambda _, args, output: batches.append(len(output)))
-    while not images[0].finished:
-        advance(near_sighted, images)
-    handle.remove()
-    assert len(images[0].tiles) > 1
-    assert batches == [2] * 2 * len(images[0].tiles)
-    for progress, pair in zip(images, pairs, strict=True):
-        alone = run(near_sighted, Progress(*pair, config, **options))
         torch.testing.assert_close(progress.image, alone.image, atol=1e-5, rtol=0)
 
 
