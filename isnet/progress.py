@@ -14,7 +14,7 @@ import torch
 from isnet.config import ReconstructionConfig
 from isnet.masks import dilate_valid
 from isnet.reconstruction import Generator, network_input
-from isnet.tiles import MAX_PIXELS, Tile, find_tiles, part_needed, pass_size
+from isnet.tiles import MAX_PIXELS, Tile, find_tiles, part_seen, pass_size
 
 
 class Progress:
@@ -49,7 +49,7 @@ class Progress:
         valid = torch.from_numpy(~hole)
         self._context, self._max_pixels = context, max_pixels
         tiles = find_tiles(valid, context=context, max_pixels=max_pixels)
-        left, top, right, bottom = part_needed(valid, tiles, beyond=config.kernel_size // 2)
+        left, top, right, bottom = part_seen(valid, tiles)
         self.tiles = [tile.seen_from(left, top) for tile in tiles]
         """What the next pass computes."""
         colours = np.moveaxis(colours[top:bottom, left:right], -1, 0).copy()

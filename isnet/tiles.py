@@ -99,28 +99,24 @@ def pass_size(valid: Tensor, tiles: Sequence[Tile]) -> tuple[int, int]:
     return tiles[0].size if tiles else (padded(height), padded(width))
 
 
-def part_needed(valid: Tensor, tiles: Sequence[Tile], *, beyond: int) -> Box:
-    """Find the part of an image that passes look at: these tiles', and what later ones take in.
+def part_seen(valid: Tensor, tiles: Sequence[Tile]) -> Box:
+    """Find the part of an image that the first pass over it sees, and so every later one.
+
+    A dilation, too, needs no more: known pixels just beside what is missing reach furthest into it.
 
     Args:
         valid: bool (H, W), True = known.
-        tiles: of the first pass; what is missing later lies in their cores.
-        beyond: pixels round what is missing that are needed at least.
+        tiles: of the first pass.
 
     Returns:
-        left, top, right, bottom; left and top are divisible by 16.
+        left, top, right, bottom; left and top are divisible by 16. The whole image for no tiles.
 
     """
     height, width = valid.shape
-    rows, columns = _extent((~valid).any(dim=1)), _extent((~valid).any(dim=0))
-    if rows is None or columns is None:
+    if not tiles:
         return 0, 0, width, height
-    left = min(columns[0] - beyond, *(tile.seen[0] for tile in tiles))
-    top = min(rows[0] - beyond, *(tile.seen[1] for tile in tiles))
-    right = max(columns[1] + beyond, *(tile.seen[2] for tile in tiles))
-    bottom = max(rows[1] + beyond, *(tile.seen[3] for tile in tiles))
-    left, top = (max(0, _fitting(side)) for side in (left, top))
-    return left, top, min(padded(right), width), min(padded(bottom), height)
+    lefts, tops, rights, bottoms = zip(*(tile.seen for tile in tiles), strict=True)
+    return min(lefts), min(tops), min(max(rights), width), min(max(bottoms), height)
 
 
 def first_pass(hole: np.ndarray, *, context: int | None) -> tuple[tuple[int, int], int]:
