@@ -20,7 +20,7 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 
@@ -28,18 +28,15 @@ from benchmarks import subjects
 from benchmarks.cost_report import AXES, report
 from benchmarks.devices import Memory, device_name, find_device, use_threads, wait_for
 from benchmarks.filling import finish
-from benchmarks.inference_paths import InferencePath, obstacle
 from benchmarks.measuring import check_figure, median
 from benchmarks.options import NetworkOptions, numbers, read_options
 from benchmarks.processes import MeasurementError, in_a_process
 from isnet.config import InputError, ReconstructionConfig
-from isnet.inference import Backend, InferenceGenerator, Precision
+from isnet.inference import InferenceGenerator, check_backend
 from isnet.progress import Progress
 from isnet.tiles import MAX_PIXELS
 
 MODULE = "benchmarks.cost"
-BACKENDS: tuple[str, ...] = get_args(Backend)
-PRECISIONS: tuple[str, ...] = get_args(Precision)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,17 +81,7 @@ class CostOptions(NetworkOptions):
             point.check_point()
         if self.repeats < 1 or self.max_pixels < 1:
             raise InputError("--repeats and --max-pixels must be 1 or more")
-        for flag, value, known in (
-            ("precision", self.precision, PRECISIONS),
-            ("backend", self.backend, BACKENDS),
-        ):
-            if value not in known:
-                raise InputError(f"--{flag} {value!r}: choose of {', '.join(known)}")
-        path = InferencePath(engine=self.backend)  # type: ignore[arg-type]
-        if reason := obstacle(path, find_device(self.device)):
-            raise InputError(f"--backend {self.backend}: {reason}")
-        if self.precision == "int8" and self.backend != "openvino":
-            raise InputError("--precision int8 is for --backend openvino; give bf16 or fp32")
+        check_backend(self.precision, self.backend, find_device(self.device).type)
         if self.context not in ("network", "image") and not self.context.isdecimal():
             raise InputError(f"--context {self.context!r} must be network, image or a number")
         check_figure(self.figure)

@@ -23,7 +23,7 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -32,7 +32,7 @@ import numpy as np
 
 from benchmarks import subjects
 from benchmarks.devices import Memory, device_name, find_device, use_threads, wait_for
-from benchmarks.inference_paths import PATHS, WINDOWS_AGAINST, fill_by, obstacle
+from benchmarks.inference_paths import FULL_PATHS, PATHS, WINDOWS_AGAINST, choose, fill_by
 from benchmarks.inference_report import report
 from benchmarks.measuring import Report
 from benchmarks.options import NetworkOptions, OneProcess, read_options
@@ -92,7 +92,10 @@ def main(argv: Sequence[str]) -> None:
     if process.one:
         print(json.dumps(time_path(config, process)))
         return
-    measure(config).publish(config.output or None)
+    for made in measure(config):
+        if config.output:
+            made.write(config.output)  # a run that is stopped keeps its whole rounds
+    made.publish(config.output or None)
 
 
 def chosen(config: InferenceOptions) -> list[str]:
@@ -102,23 +105,16 @@ def chosen(config: InferenceOptions) -> list[str]:
         InputError: a path that is unknown, or that cannot run here.
 
     """
-    device = find_device(config.device)
-    if not config.paths:
-        full = [name for name, path in PATHS.items() if not path.windows]
-        return [name for name in full if not obstacle(PATHS[name], device)]
-    names = config.paths.split(",")
-    for name in names:
-        if name not in PATHS:
-            raise InputError(f"unknown path {name!r}; choose of {', '.join(PATHS)}")
-        if reason := obstacle(PATHS[name], device):
-            raise InputError(f"path {name} cannot run: {reason}")
+    known = PATHS if config.paths else FULL_PATHS
+    names = choose(config.paths, known, find_device(config.device))
     windows = any(PATHS[name].windows for name in names)
     wanted = {"plain", *names, *([WINDOWS_AGAINST] if windows else [])}
     return [name for name in PATHS if name in wanted]
 
 
-def measure(config: InferenceOptions) -> Report:
-    """Time every path in every round, each in a process of its own."""
+def measure(config: InferenceOptions) -> Iterator[Report]:
+    """Time every path in every round, each in a process of its own; report after each round."""
+    truth = subjects.photographs(config.images, config.size)
 
     def rate(found: Found) -> str:
         return f"{config.images / sum(found['seconds']):.3g} images/s"
@@ -130,10 +126,9 @@ def measure(config: InferenceOptions) -> Report:
             keep.mkdir(exist_ok=True)
             return in_a_process(config, module=MODULE, one=name, keep=str(keep))
 
-        *_, rounds = measured_rounds(chosen(config), config.rounds, time_it, rate=rate)
-        filled = {name: _kept(Path(folder, name)) for name in rounds.found}
-    truth = subjects.photographs(config.images, config.size)
-    return report(config, rounds, filled, truth)
+        for rounds in measured_rounds(chosen(config), config.rounds, time_it, rate=rate):
+            filled = {name: _kept(Path(folder, name)) for name in rounds.found}
+            yield report(config, rounds, filled, truth)
 
 
 def time_path(config: InferenceOptions, process: OneProcess) -> Found:

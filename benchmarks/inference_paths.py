@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -48,6 +49,9 @@ PATHS = {
 }
 """`plain` is how published code runs; `folded` is channels last too."""
 
+FULL_PATHS = {name: path for name, path in PATHS.items() if not path.windows}
+"""Those whose passes compute whole images."""
+
 WINDOWS_AGAINST = "bf16"
 """The path of full passes that those of windows are held against."""
 
@@ -67,6 +71,24 @@ def obstacle(path: InferencePath, device: torch.device) -> str:
         if find_spec(package) is None:
             return f"{package} is not installed; pip install '{extra}'"
     return ""
+
+
+def choose(names: str, known: Mapping[str, InferencePath], device: torch.device) -> list[str]:
+    """Read a list of paths, separated by commas; an empty one stands for all that can run here.
+
+    Raises:
+        InputError: a path that is unknown, or that cannot run here.
+
+    """
+    if not names:
+        return [name for name, path in known.items() if not obstacle(path, device)]
+    wanted = names.split(",")
+    for name in wanted:
+        if name not in known:
+            raise InputError(f"unknown path {name!r}; choose of {', '.join(known)}")
+        if reason := obstacle(known[name], device):
+            raise InputError(f"path {name} cannot run: {reason}")
+    return wanted
 
 
 def fill_by(

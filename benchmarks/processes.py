@@ -105,7 +105,8 @@ def measured_rounds(
                 print(f"round {index + 1}: {name} failed: {error}", flush=True)
                 continue
             print(f"round {index + 1}: {name} {rate(found[name][-1])}", flush=True)
-        yield Rounds(found=found, failed=failed)
+        so_far = {name: list(measured) for name, measured in found.items()}
+        yield Rounds(found=so_far, failed=dict(failed))
 
 
 def failures(failed: Mapping[str, str]) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from torch import nn
@@ -17,7 +17,7 @@ from isnet.masks import resize_hole
 
 Shape = Literal["irregular", "box"]
 
-SHAPES = ("irregular", "box")
+SHAPES: tuple[str, ...] = get_args(Shape)
 _DRAWN = 512
 """Side, in pixels, at which irregular holes are drawn at most; larger ones are enlarged."""
 

@@ -17,6 +17,7 @@ from benchmarks.devices import Memory, device_name, find_device, use_threads, wa
 from benchmarks.measuring import check_figure
 from benchmarks.options import MachineOptions
 from benchmarks.plain_step import PlainTrainer
+from benchmarks.roofline.peaks import gemm_flop_s
 from isnet.config import (
     SIZE_MULTIPLE,
     DiscriminatorConfig,
@@ -32,6 +33,8 @@ from isnet.training import GanTrainer
 from isnet.vgg import build_extractor
 
 Step = Callable[[Tensor, Tensor], dict[str, Tensor]]
+
+_MATMUL_SIDE = {"cpu": 1024, "cuda": 8192}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,7 +170,9 @@ def time_variant(config: TrainingOptions, variant: Variant) -> dict[str, Any]:
         "generator": [generator for generator, _ in terms],
         "l1": [l1 for _, l1 in terms],
         "peak_bytes": peak,
-        "matmul_flop_per_s": _matmul_rate(variant, device),
+        "matmul_flop_per_s": gemm_flop_s(
+            "bf16" if variant.bf16 else "fp32", device, sides=[_MATMUL_SIDE[device.type]]
+        ),
         "device": device_name(device),
     }
 
@@ -215,19 +220,3 @@ def _step(config: TrainingOptions, variant: Variant, device: torch.device) -> St
 def _batched_norms(variant: Variant, device: torch.device) -> bool:
     on_gpu = device.type == "cuda"
     return on_gpu if variant.batched_norms is None else variant.batched_norms
-
-
-def _matmul_rate(variant: Variant, device: torch.device) -> float:
-    """Floating-point operations a second of a large product; the best of five."""
-    side = 8192 if device.type == "cuda" else 1024
-    torch.backends.cuda.matmul.allow_tf32 = variant.tf32
-    dtype = torch.bfloat16 if variant.bf16 else torch.float32
-    matrix = torch.ones(side, side, device=device, dtype=dtype)
-    seconds = []
-    for _ in range(6):
-        wait_for(device)
-        began = time.perf_counter()
-        matrix @ matrix
-        wait_for(device)
-        seconds.append(time.perf_counter() - began)
-    return 2 * side**3 / min(seconds[1:])

@@ -27,7 +27,7 @@ import torch
 
 from benchmarks import subjects
 from benchmarks.devices import device_name, find_device, use_threads, wait_for
-from benchmarks.inference_paths import PATHS, arranged, obstacle
+from benchmarks.inference_paths import FULL_PATHS, PATHS, arranged, choose
 from benchmarks.measuring import check_figure
 from benchmarks.options import NetworkOptions, read_options
 from benchmarks.processes import MeasurementError, in_a_process
@@ -75,17 +75,7 @@ class RooflineOptions(NetworkOptions):
 
     def chosen(self) -> list[str]:
         """List the paths to time."""
-        known = {name: path for name, path in PATHS.items() if not path.windows}
-        device = find_device(self.device)
-        if not self.paths:
-            return [name for name, path in known.items() if not obstacle(path, device)]
-        names = self.paths.split(",")
-        for name in names:
-            if name not in known:
-                raise InputError(f"unknown path {name!r}; choose of {', '.join(known)}")
-            if reason := obstacle(known[name], device):
-                raise InputError(f"path {name} cannot run: {reason}")
-        return names
+        return choose(self.paths, FULL_PATHS, find_device(self.device))
 
 
 def main(argv: Sequence[str]) -> None:

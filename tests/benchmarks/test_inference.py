@@ -107,11 +107,12 @@ def test_the_table_has_ratios_of_rounds_and_says_what_is_identical():
     assert cells["bf16_windows"]["to full passes"] == "bit-identical"
 
 
-def test_a_path_that_fails_leaves_the_others(tmp_path):
+def test_a_path_that_fails_leaves_the_others_and_each_round_is_reported(tmp_path):
     network = GeneratorConfig(design="unet_like", blocks=1, channels=2)
     save_generator(tmp_path, generator_from_config(network), network)
-    config = replace(TINY, checkpoint=str(tmp_path), paths="bf16_windows", rounds=1, passes=1)
-    made = measure(config)
+    config = replace(TINY, checkpoint=str(tmp_path), paths="bf16_windows", rounds=2, passes=1)
+    first, made = measure(config)
+    assert [len(one.figures["times"]["plain"]) for one in (first, made)] == [1, 2]
     assert [row[0] for row in made.rows] == ["plain", "bf16"]
     assert "bf16_windows could not be measured: isnet.config.InputError: this" in made.notes[-1]
     assert (made.settings["design"], made.settings["channels"]) == ("unet_like", 2)
