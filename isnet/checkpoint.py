@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from isnet.config import GeneratorConfig, InputError
 from isnet.network import generator_from_config
 from isnet.published import first_line, infer_config, our_names, read_published
+from isnet.shipped import SHIPPED, shipped_directory
 
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "generator.safetensors"
@@ -41,6 +42,7 @@ def save_generator(
     config: GeneratorConfig,
     *,
     about: Mapping[str, Any] | None = None,
+    parameters_as: torch.dtype = torch.float32,
 ) -> None:
     """Write `config.json` and `generator.safetensors` into an existing directory.
 
@@ -49,6 +51,8 @@ def save_generator(
         generator: a generator built from `config`.
         config: what to build it from again.
         about: JSON-able facts to keep beside it (run, data hash, metrics).
+        parameters_as: type of the parameters in the file: bfloat16 takes half the bytes. They are
+            rounded; the vectors of the spectral norms stay as they are.
 
     """
     directory = Path(directory)
@@ -59,6 +63,8 @@ def save_generator(
         "about": dict(about or {}),
     }
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in _state(generator).items()}
+    for name, _ in generator.named_parameters():
+        state[name] = state[name].to(parameters_as)
     save_file(state, directory / WEIGHTS_FILE)
     (directory / CONFIG_FILE).write_text(json.dumps(content, indent=2) + "\n")
 
@@ -67,11 +73,13 @@ def load_generator(path_or_name: str | Path) -> nn.Module:
     """Load a generator, in eval mode on the CPU.
 
     Args:
-        path_or_name: a checkpoint directory of ours, or a file that the paper's authors published.
+        path_or_name: a checkpoint directory of ours, or a file that the paper's authors published;
+            or, as text, the name of weights that come with the package (`isnet.shipped.SHIPPED`).
+            A folder that is called like those is a `Path`, or `./isnet-small`.
 
     Raises:
-        InputError: nothing there, not a checkpoint, or tensors that do not fit its design
-            (missing and unexpected names are listed).
+        InputError: nothing there, not a checkpoint, tensors that do not fit its design (missing
+            and unexpected names are listed), or shipped weights that are damaged.
 
     """
     return read_generator(path_or_name)[0]
@@ -79,7 +87,10 @@ def load_generator(path_or_name: str | Path) -> nn.Module:
 
 def read_generator(path_or_name: str | Path) -> tuple[nn.Module, GeneratorConfig]:
     """Load a generator as `load_generator` does, with the configuration it was built from."""
-    path = Path(path_or_name)
+    if isinstance(path_or_name, str) and path_or_name in SHIPPED:
+        path = shipped_directory(path_or_name)
+    else:
+        path = Path(path_or_name)
     if path.is_dir():
         config = read_config(path)
         state: Mapping[str, Tensor] = _read_weights(path / WEIGHTS_FILE)
@@ -88,7 +99,8 @@ def read_generator(path_or_name: str | Path) -> tuple[nn.Module, GeneratorConfig
         config = infer_config(state)
     else:
         raise InputError(
-            f"no checkpoint at {path}: give a checkpoint directory or an authors' .pth file"
+            f"no checkpoint at {path}: give a checkpoint directory, an authors' .pth file, or "
+            f"{', '.join(SHIPPED)}"
         )
     generator = generator_from_config(config)
     _load_state(generator, state, source=path)

@@ -48,8 +48,9 @@ def main(argv: Sequence[str]) -> int:
     for table in terminal_tables(outcome, results):
         print(f"\n{table_to_markdown(table)}", flush=True)
     publish(config, entrants, outcome, results, findings)
-    if config.untrained:
-        print(gain_words(outcome, results), flush=True)
+    words = gain_words(outcome, results)
+    if words is not None:
+        print(words, flush=True)
     failures = find_failures(config, outcome, results)
     for failure in failures:
         print(f"failed: {failure}", file=sys.stderr)

@@ -20,8 +20,9 @@ from pyarrow.fs import FileType
 
 from isnet.config import InputError
 from isnet.export import CHECKED_SHAPES, DESCRIPTION, TOLERANCE, check_onnx, export_onnx
+from isnet.shipped import SMALL
 from pipelines.cli import parse, run_main, take_flag
-from pipelines.models import Model, load_checkpoint
+from pipelines.models import Model, load_checkpoint, settled
 from pipelines.storage import (
     absolute,
     join,
@@ -32,7 +33,6 @@ from pipelines.storage import (
     without_secrets,
     write_or_explain,
 )
-from pipelines.tracking.registry import is_registered
 from pipelines.tracking.server import resolve_uri
 
 
@@ -40,11 +40,11 @@ from pipelines.tracking.server import resolve_uri
 class ExportConfig:
     """What is exported, and where to."""
 
-    model: str
-    """The model: a checkpoint directory, an authors' .pth file, a URI of either, or
-    models:/isnet@champion."""
     output: str
     """The file, as a path or a URI, e.g. isnet.onnx."""
+    model: str = SMALL
+    """The model: a shipped one's name, a checkpoint directory, an authors' .pth file, a URI of
+    either, or models:/isnet@champion."""
     replace: bool = False
     """Replace a file of that name."""
     tolerance: float = TOLERANCE
@@ -71,7 +71,7 @@ def resolve(config: ExportConfig) -> ExportConfig:
     require_absolute("--output", config.output)
     return replace(
         config,
-        model=config.model if is_registered(config.model) else absolute(config.model),
+        model=settled(config.model),
         output=absolute(config.output),
         tracking_uri=resolve_uri(config.tracking_uri),
     )

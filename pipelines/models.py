@@ -1,4 +1,4 @@
-"""Generators to be used: from a checkpoint, an authors' file, or the model registry."""
+"""Generators to be used: shipped, from a checkpoint, an authors' file, or the model registry."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ from isnet.config import GeneratorConfig, InputError, ReconstructionConfig
 from isnet.inference import Backend, InferenceGenerator, Precision
 from isnet.progress import Progress, advance
 from isnet.reconstruction import Generator
-from pipelines.storage import local_copy, printable
+from isnet.shipped import SHIPPED, shipped_directory
+from pipelines.storage import absolute, local_copy, printable, require_absolute
 from pipelines.tracking.registry import fetch_registered, is_registered
 
 
@@ -41,7 +42,7 @@ def load_checkpoint(location: str, *, tracking_uri: str) -> Model:
 
     Args:
         location: a checkpoint directory of ours or an authors' .pth file, as a local path or a
-            URI; or a registered model.
+            URI; a registered model; or the name of a shipped one.
         tracking_uri: where registered models are looked up, as `resolve_uri` made it.
 
     Raises:
@@ -52,6 +53,27 @@ def load_checkpoint(location: str, *, tracking_uri: str) -> Model:
         generator, config = _read(path, location)
         about = read_about(path) if path.is_dir() else {}
     return Model(location=printable(location), generator=generator, config=config, about=about)
+
+
+def is_named(location: str) -> bool:
+    """Tell the name of a registered or a shipped model from a place where one lies."""
+    return is_registered(location) or location in SHIPPED
+
+
+def settled(location: str) -> str:
+    """Make a model's location mean the same in every process: a path absolute, a name as it is."""
+    return location if is_named(location) else absolute(location)
+
+
+def require_settled(flag: str, location: str) -> None:
+    """Refuse a path that a submitted job would look for in its copy of the working directory.
+
+    Raises:
+        InputError: a relative path inside such a job; a name is none.
+
+    """
+    if not is_named(location):
+        require_absolute(flag, location)
 
 
 def require_quantisable(model: Model, *, precision: Precision, backend: Backend) -> None:
@@ -94,7 +116,9 @@ def fingerprint(network: nn.Module) -> str:
 @contextmanager
 def _fetched(location: str, tracking_uri: str) -> Iterator[Path]:
     """Give a checkpoint of any kind under a local path."""
-    if is_registered(location):
+    if location in SHIPPED:
+        yield shipped_directory(location)
+    elif is_registered(location):
         with tempfile.TemporaryDirectory(prefix="isnet-") as folder:
             yield fetch_registered(tracking_uri, location, Path(folder))
     else:

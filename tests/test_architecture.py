@@ -21,7 +21,7 @@ PIPELINES = sorted((ROOT / "pipelines").rglob("*.py"))
 PACKAGES = LIBRARY + PIPELINES
 OTHERS = [
     path
-    for folder in ("tests", "benchmarks", "rehearsal")
+    for folder in ("tests", "benchmarks", "rehearsal", "shipping")
     for path in (ROOT / folder).rglob("*.py")
 ]
 DISTRIBUTIONS = {"PIL": "pillow"}

@@ -10,10 +10,11 @@ from isnet.config import InputError, ReconstructionConfig
 from isnet.inference import Backend, Precision
 from isnet.inpainter import TRAINING_SCALE
 from isnet.masks import Polarity
+from isnet.shipped import SMALL
 from isnet.strategies import Strategy
 from pipelines.codec import Format
+from pipelines.models import settled
 from pipelines.storage import absolute, require_absolute, without_secrets
-from pipelines.tracking.registry import is_registered
 from pipelines.tracking.runs import TrackingConfig
 from pipelines.tracking.server import resolve_uri
 
@@ -27,9 +28,6 @@ COLUMN = "column:"
 class InpaintConfig:
     """A bulk job."""
 
-    checkpoint: str
-    """The model: a checkpoint directory, an authors' .pth file, a URI of either, or
-    models:/isnet@champion."""
     input: str
     """The pictures: a folder, a pattern such as photos/*.jpg, a .tar or .zip archive, a WebDataset
     (folder or pattern of .tar), or Parquet (a file, or a folder of files); a path or a URI."""
@@ -40,6 +38,9 @@ class InpaintConfig:
     output: str
     """Folder or URI for the results: each picture under its own name, and results.parquet. The
     same command again goes on where it was interrupted."""
+    checkpoint: str = SMALL
+    """The model: a shipped one's name, a checkpoint directory, an authors' .pth file, a URI of
+    either, or models:/isnet@champion."""
     mask_suffix: str = ""
     """What a mask's name has after its picture's, before the ending: _mask for cat_mask.png."""
     mask_polarity: Polarity = "white-hole"
@@ -121,10 +122,9 @@ def resolve(config: InpaintConfig) -> InpaintConfig:
     require_absolute("--output", config.output)
     require_absolute("--tracking.uri", config.tracking.uri)
     in_picture = config.masks == ALPHA or config.masks.startswith((CHROMA, COLUMN))
-    model = config.checkpoint
     return replace(
         config,
-        checkpoint=model if is_registered(model) else absolute(model),
+        checkpoint=settled(config.checkpoint),
         input=absolute(config.input),
         masks=config.masks if in_picture else absolute(config.masks),
         output=absolute(config.output),

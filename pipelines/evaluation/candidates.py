@@ -18,9 +18,8 @@ from pipelines.evaluation.classical import CLASSICAL
 from pipelines.evaluation.config import EvaluateConfig
 from pipelines.evaluation.model import UNTRAINED, load_model
 from pipelines.evaluation.outcome import Candidate
-from pipelines.models import Model, fingerprint
-from pipelines.storage import absolute, is_uri, printable
-from pipelines.tracking.registry import is_registered
+from pipelines.models import Model, fingerprint, is_named, settled
+from pipelines.storage import is_uri, printable
 
 _NAMED = re.compile(r"^(?P<name>[^=/:?]+)=(?P<location>.+)$")
 _PLACES = re.compile(r"^(model|checkpoint_.*)$")
@@ -61,7 +60,7 @@ def named_locations(config: EvaluateConfig) -> list[tuple[str, str]]:
     """Pair each model's name and location, in the order of the tables.
 
     Raises:
-        InputError: two models of one name.
+        InputError: two models of one name, or no untrained one to find a gain over.
 
     """
     pairs = [_named(given) for given in config.models]
@@ -70,6 +69,11 @@ def named_locations(config: EvaluateConfig) -> list[tuple[str, str]]:
         if location in CLASSICAL:
             raise InputError(f"--untrained: {location} is not trained; name a checkpoint first")
         pairs.insert(1, (untrained_name(name), f"{UNTRAINED}{location}"))
+    if config.min_gain is not None and not any(at.startswith(UNTRAINED) for _, at in pairs):
+        raise InputError(
+            "--min-gain compares with an untrained network; add --untrained, or untrained:LOCATION "
+            "to --models"
+        )
     names = [name for name, _ in pairs]
     for name in names:
         if names.count(name) > 1:
@@ -91,7 +95,7 @@ def _named(given: str) -> tuple[str, str]:
                 f"--models {printable(given)}: {name!r} is no name for tables; give letters"
             )
         return name, match["location"]
-    if given in CLASSICAL or given.startswith("models:"):
+    if given in CLASSICAL or is_named(given):
         return given, given
     before = UNTRAINED if given.startswith(UNTRAINED) else ""
     name = _place_name(given.removeprefix(before))
@@ -114,7 +118,7 @@ def _absolute(location: str) -> str:
     """Make the path of a model absolute, so that the record says where it was."""
     if location.startswith(UNTRAINED):
         return UNTRAINED + _absolute(location.removeprefix(UNTRAINED))
-    return location if is_registered(location) else absolute(location)
+    return settled(location)
 
 
 def _require_library(method: str) -> None:

@@ -18,10 +18,10 @@ class EvaluateConfig:
     """What is measured on what."""
 
     models: tuple[str, ...]
-    """Models, each as NAME=LOCATION or LOCATION: a checkpoint directory or an authors' .pth file,
-    as a path or URI; models:/NAME/VERSION or models:/NAME@ALIAS; untrained:LOCATION for such a
-    model as it was before training; mean-fill, telea, navier-stokes or biharmonic. Differences
-    are to the first."""
+    """Models, each as NAME=LOCATION or LOCATION: a shipped one's name; a checkpoint directory or an
+    authors' .pth file, as a path or URI; models:/NAME/VERSION or models:/NAME@ALIAS;
+    untrained:LOCATION for such a model as it was before training; mean-fill, telea, navier-stokes
+    or biharmonic. Differences are to the first."""
     data: str
     """Prepared data set, a folder or a URI; without --split test its validation split is used."""
     split: Literal["validation", "test"] = "validation"
@@ -40,7 +40,8 @@ class EvaluateConfig:
     untrained: bool = False
     """Also measure the first model as it was before training (needs a checkpoint of ours)."""
     min_gain: float | None = None
-    """Fail, exit code 1, unless PRA beats the untrained network by this many dB of PSNR."""
+    """Fail, exit code 1, unless PRA of the first model beats an untrained network among the models
+    by this many dB of PSNR."""
     published: Published = "places2"
     """Which figures of the paper stand beside: Table 5 (places2) or Table 6 (celeba)."""
     lpips: tuple[PackageNetwork, ...] = ("alexnet",)
@@ -66,8 +67,6 @@ class EvaluateConfig:
             raise InputError(f"latency-images is {self.latency_images}; it must be at least 0")
         if self.actors != "auto" and self.actors < 1:
             raise InputError(f"actors is {self.actors}; it must be at least 1, or auto")
-        if self.min_gain is not None and not self.untrained:
-            raise InputError("--min-gain compares with the untrained network; add --untrained")
 
 
 def resolve(config: EvaluateConfig) -> EvaluateConfig:

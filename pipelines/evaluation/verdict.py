@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from pipelines.evaluation.candidates import untrained_name
 from pipelines.evaluation.config import EvaluateConfig
+from pipelines.evaluation.model import UNTRAINED
 from pipelines.evaluation.outcome import EvaluationOutcome
 from pipelines.evaluation.results import Results, Subject
 from pipelines.evaluation.rows import FILL, ONE_SHOT, PRA
@@ -24,18 +24,12 @@ def find_failures(
     return [*failures, missing] if missing else failures
 
 
-def gain(outcome: EvaluationOutcome, results: Results) -> float:
-    """PSNR of PRA of the first model over that of its one-shot prediction before training, dB."""
-    first = outcome.candidates[0].name
-    untrained = _psnr(results, Subject(model=untrained_name(first), method=ONE_SHOT))
-    return _psnr(results, Subject(model=first, method=PRA)) - untrained
-
-
-def gain_words(outcome: EvaluationOutcome, results: Results) -> str:
-    """Say in one line what training brought."""
-    first = outcome.candidates[0].name
-    trained = _psnr(results, Subject(model=first, method=PRA))
-    untrained = _psnr(results, Subject(model=untrained_name(first), method=ONE_SHOT))
+def gain_words(outcome: EvaluationOutcome, results: Results) -> str | None:
+    """Say in one line what training brought; None without an untrained network to compare with."""
+    untrained = _untrained(outcome, results)
+    if untrained is None:
+        return None
+    trained = _trained(outcome, results)
     words = (
         f"PSNR: untrained {untrained:.2f} dB, PRA {trained:.2f} dB: {trained - untrained:+.2f} dB"
     )
@@ -50,12 +44,27 @@ def missing_gain(outcome: EvaluationOutcome, results: Results, least: float | No
     """Say that the gain is not what was asked for; None where it is."""
     if least is None:
         return None
-    found = gain(outcome, results)
+    untrained = _untrained(outcome, results)
+    assert untrained is not None  # find_entrants saw to it
+    found = _trained(outcome, results) - untrained
     if found >= least:  # NaN is not: nothing was scored
         return None
     return (
         f"PRA is {found:+.2f} dB over the untrained network, and --min-gain asks for {least:g} dB"
     )
+
+
+def _trained(outcome: EvaluationOutcome, results: Results) -> float:
+    """PSNR of PRA of the first model, dB."""
+    return _psnr(results, Subject(model=outcome.candidates[0].name, method=PRA))
+
+
+def _untrained(outcome: EvaluationOutcome, results: Results) -> float | None:
+    """PSNR of the one-shot prediction of the first untrained network, dB."""
+    for each in outcome.candidates:
+        if each.location.startswith(UNTRAINED):
+            return _psnr(results, Subject(model=each.name, method=ONE_SHOT))
+    return None
 
 
 def _psnr(results: Results, subject: Subject) -> float:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from isnet.config import InputError, ReconstructionConfig
 from isnet.inference import Backend, Precision, check_backend
 from isnet.inpainter import TRAINING_SCALE
+from isnet.shipped import SMALL
 from pipelines.confinement import lies_in
 from pipelines.machine import cores
 from pipelines.storage import printable
@@ -126,10 +127,10 @@ class EndpointSettings(BaseModel):
 class ServeConfig(EndpointSettings):
     """An endpoint. Every field can be given as `serve run pipelines.serve:build_app name=value`."""
 
-    checkpoint: str = ""
-    """The model: a checkpoint directory, an authors' .pth file, a URI of either, or
-    models:/isnet@champion. In a file for `serve deploy`, the `user_config` of the deployment
-    `Model` is its place: a change there is loaded without new replicas."""
+    checkpoint: str = SMALL
+    """The model: a shipped one's name, a checkpoint directory, an authors' .pth file, a URI of
+    either, or models:/isnet@champion. In a file for `serve deploy`, the `user_config` of the
+    deployment `Model` is its place: a change there is loaded without new replicas."""
     revision: str = ""
     """Any other text has an alias looked up in the registry again."""
     model_gpus: float = Field(0, ge=0)
@@ -171,9 +172,6 @@ class ServeConfig(EndpointSettings):
 class LocalServeConfig(ServeConfig):
     """An endpoint on this machine, or on the cluster that `RAY_ADDRESS` names."""
 
-    checkpoint: str
-    """The model: a checkpoint directory, an authors' .pth file, a URI of either, or
-    models:/isnet@champion."""
     host: str = "127.0.0.1"
     """Address to listen on. Any but loopback needs a token in ISNET_TOKEN or --tokens-file."""
     port: int = Field(8000, ge=1, le=65535)

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 
 from isnet.inference import Backend, InferenceGenerator, Precision
-from pipelines.models import Model, fingerprint, load_checkpoint, require_finite
-from pipelines.storage import absolute, printable
+from pipelines.models import Model, fingerprint, load_checkpoint, require_finite, settled
+from pipelines.storage import printable
 from pipelines.tracking.registry import is_registered, resolve_registered
 from pipelines.tracking.server import resolve_uri
 
@@ -44,7 +44,7 @@ def load_served(
 
     """
     uri = resolve_uri(tracking_uri)
-    place = resolve_registered(uri, location) if is_registered(location) else absolute(location)
+    place = resolve_registered(uri, location) if is_registered(location) else settled(location)
     model = load_checkpoint(place, tracking_uri=uri)
     device = "cuda" if torch.cuda.is_available() and backend != "openvino" else "cpu"
     generator = InferenceGenerator(

@@ -21,7 +21,7 @@ from isnet.config import InputError
 from pipelines.cli import one_line
 from pipelines.cluster import connect
 from pipelines.logs import as_json
-from pipelines.models import load_checkpoint, require_quantisable
+from pipelines.models import load_checkpoint, require_quantisable, settled
 from pipelines.serving.application import build_application
 from pipelines.serving.config import (
     TOKEN_VARIABLE,
@@ -32,7 +32,6 @@ from pipelines.serving.config import (
 from pipelines.serving.ingress import bound_to
 from pipelines.serving.jobs.api import TRANSFER_SECONDS
 from pipelines.storage import absolute
-from pipelines.tracking.registry import is_registered
 from pipelines.tracking.server import resolve_uri
 
 _NAME = "isnet"
@@ -58,9 +57,7 @@ def resolve(config: LocalServeConfig) -> LocalServeConfig:
     require_tokens_unless_loopback(config.host, read_tokens(config.settings()))
     if os.environ.get("RAY_ADDRESS", "local") == "local":
         _require_free(config.host, config.port)
-    location, uri = config.checkpoint, resolve_uri(config.tracking_uri)
-    if not is_registered(location):
-        location = absolute(location)
+    location, uri = settled(config.checkpoint), resolve_uri(config.tracking_uri)
     model = load_checkpoint(location, tracking_uri=uri)  # a replica's error comes late, and long
     require_quantisable(model, precision=config.precision, backend=config.backend)
     return config.model_copy(

@@ -9,11 +9,11 @@ from typing import Any
 
 from torch import Tensor
 
-from isnet.checkpoint import read_generator
 from isnet.config import SIZE_MULTIPLE, InputError
 from isnet.losses import needs_extractor
 from isnet.vgg import build_extractor
 from pipelines.evaluation.work import plan_work
+from pipelines.models import load_checkpoint
 from pipelines.shards import Manifest
 from pipelines.storage import printable
 from pipelines.tracking.runs import git_commit
@@ -61,7 +61,7 @@ def inspect(config: TrainConfig, manifest: Manifest) -> Inspection:
             "design": config.generator.design,
         },
         row_groups=row_groups,
-        init_state=None if config.init_from is None else _init_state(config),
+        init_state=None if config.init_from is None else _init_state(config, config.init_from),
     )
 
 
@@ -79,12 +79,12 @@ def _extractor_source(config: TrainConfig) -> str:
     return build_extractor(config.loss.extractor, config.loss.extractor_weights).source
 
 
-def _init_state(config: TrainConfig) -> Mapping[str, Tensor]:
-    generator, found = read_generator(str(config.init_from))
-    if found != config.generator:
+def _init_state(config: TrainConfig, init_from: str) -> Mapping[str, Tensor]:
+    model = load_checkpoint(init_from, tracking_uri=config.tracking.uri)
+    if model.config != config.generator:
         raise InputError(
-            f"--init-from {config.init_from} is {asdict(found)}, but the run trains "
+            f"--init-from {model.location} is {asdict(model.config)}, but the run trains "
             f"{asdict(config.generator)}; make --generator.design, .blocks and .channels agree"
         )
-    state: dict[str, Any] = generator.state_dict()
+    state: dict[str, Any] = model.generator.state_dict()
     return state

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, is_dataclass
+from dataclasses import asdict, dataclass, field, is_dataclass, replace
 from math import lcm
 from typing import Any, Literal, TypeVar, get_type_hints
 
@@ -17,6 +17,7 @@ from isnet.config import (
     OptimizerConfig,
     ReconstructionConfig,
 )
+from isnet.shipped import SMALL
 from pipelines.storage import without_secrets
 from pipelines.tracking.runs import TrackingConfig
 
@@ -40,7 +41,8 @@ class TrainConfig:
     name: str | None = None
     """Name of the run. An unfinished run of that name continues; without one a new run is made."""
     init_from: str | None = None
-    """Start from this generator: a checkpoint directory or an authors' .pth file."""
+    """Start from this generator: a shipped one's name, a checkpoint directory, an authors' .pth
+    file, a URI of either, or models:/isnet@champion."""
 
     steps: int = 100_000
     """Optimizer updates of each network."""
@@ -186,6 +188,43 @@ def smoke() -> TrainConfig:
     )
 
 
+def small() -> TrainConfig:
+    """Train the network of `isnet-small` from the start: narrow, on crops of 128x128.
+
+    The settings of `smoke`, for hours on a laptop or minutes on a GPU.
+    """
+    recipe = smoke()
+    return replace(
+        recipe,
+        data="data/photos",
+        steps=20_000,
+        crop_size=128,
+        num_workers=AUTO,
+        device="auto",
+        generator=GeneratorConfig(blocks=2, channels=16),
+        discriminator=DiscriminatorConfig(channels=32),
+        optimizer=replace(recipe.optimizer, ema_decay=0.999),
+        reconstruction=ReconstructionConfig(),
+        log_every=100,
+        validate_every=1_000,
+        checkpoint_every=1_000,
+    )
+
+
+def finetune() -> TrainConfig:
+    """Train `isnet-small` on: a few minutes on a laptop, on photographs of one's own."""
+    recipe = small()
+    return replace(
+        recipe,
+        init_from=SMALL,
+        steps=1_000,
+        optimizer=replace(recipe.optimizer, generator_lr=2e-4, ema_decay=0.99),
+        log_every=25,
+        validate_every=250,
+        checkpoint_every=250,
+    )
+
+
 def places2() -> TrainConfig:
     """Train the paper's ISNet with Eq. 5 on Places2, and average its weights."""
     averaged = OptimizerConfig(ema_decay=0.999)
@@ -214,4 +253,10 @@ def rebuilt(kind: type[Config], values: Mapping[str, Any]) -> Config:
     return kind(**given)
 
 
-PRESETS = {"smoke": smoke, "places2": places2, "celeba": celeba}
+PRESETS = {
+    "smoke": smoke,
+    "small": small,
+    "finetune": finetune,
+    "places2": places2,
+    "celeba": celeba,
+}

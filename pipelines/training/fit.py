@@ -18,6 +18,7 @@ from isnet.config import InputError
 from pipelines import logs
 from pipelines.claim import Claim
 from pipelines.logs import say, warn
+from pipelines.models import require_settled, settled
 from pipelines.shards import read_manifest
 from pipelines.storage import absolute, local_copy, printable, require_absolute
 from pipelines.tracking.registry import register_model
@@ -70,18 +71,19 @@ def resolve(config: Config) -> Config:
     paths = {
         "--data": config.data,
         "--output": config.output,
-        "--init-from": config.init_from,
         "--loss.extractor-weights": weights,
         "--tracking.uri": config.tracking.uri,
     }
     for flag, location in paths.items():
         if location is not None:
             require_absolute(flag, location)
+    if config.init_from is not None:
+        require_settled("--init-from", config.init_from)
     return replace(
         config,
         data=absolute(config.data),
         output=absolute(config.output),
-        init_from=config.init_from and absolute(config.init_from),
+        init_from=config.init_from and settled(config.init_from),
         loss=replace(config.loss, extractor_weights=weights and absolute(weights)),
         tracking=replace(config.tracking, uri=resolve_uri(config.tracking.uri)),
     )

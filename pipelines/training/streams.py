@@ -24,7 +24,7 @@ from pyarrow import fs
 
 from isnet.config import InputError
 from isnet.images import scaled
-from pipelines.cluster import keep_order, quiet_data
+from pipelines.cluster import keep_order, quiet_data, rest_between_steps
 from pipelines.reading import open_shard
 from pipelines.seeding import keyed_generator
 from pipelines.shards import Manifest
@@ -116,6 +116,7 @@ class TrainStream:
     def _read(self, units: Sequence[Unit]) -> Iterator[Batch]:
         quiet_data()
         keep_order()
+        rest_between_steps()
         read = partial(
             read_units,
             masks=self.masks,

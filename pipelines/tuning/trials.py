@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from isnet.config import InputError
 from pipelines.cli import parse
+from pipelines.models import require_settled, settled
 from pipelines.seeding import stable_hash
 from pipelines.storage import (
     absolute,
@@ -27,7 +28,11 @@ TRIAL_FILE = "trial.json"
 """In a trial's folder: its name and its options, for whoever wants to train on with them."""
 
 
-_PATHS = {"init_from", "loss.extractor_weights"}
+_PLACES = {
+    "init_from": (require_settled, settled),
+    "loss.extractor_weights": (require_absolute, absolute),
+}
+"""Options that name a place, what refuses a relative one, and what makes it absolute."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,9 +81,10 @@ def with_absolute_paths(trial: Trial) -> Trial:
 
     """
     overrides = dict(trial.overrides)
-    for name in _PATHS & overrides.keys():
-        require_absolute(f"trial {trial.name}: {name}", str(overrides[name]))
-        overrides[name] = absolute(str(overrides[name]))
+    for name in _PLACES.keys() & overrides.keys():
+        require, complete = _PLACES[name]
+        require(f"trial {trial.name}: {name}", str(overrides[name]))
+        overrides[name] = complete(str(overrides[name]))
     return replace(trial, overrides=overrides)
 
 

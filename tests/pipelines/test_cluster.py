@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 import ray
+from ray.data import DataContext
+from ray.data._internal.execution.execution_callback import ExecutionCallback
+from ray.data._internal.execution.streaming_executor import StreamingExecutor
 
-from pipelines.cluster import connect
+from pipelines.cluster import _REST_SECONDS, connect, rest_between_steps
 
 ROOT = Path(__file__).parents[2]
 
@@ -78,3 +82,28 @@ def test_running_ray_is_used_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
     connect(num_cpus=99)
     assert ray.cluster_resources()["CPU"] < 99
+
+
+@pytest.mark.ray
+@pytest.mark.usefixtures("ray_session")
+def test_ray_data_rests_while_its_consumer_has_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    context = DataContext.get_current()
+    monkeypatch.setattr(context, "custom_execution_callback_classes", [_Counter])
+    rest_between_steps()
+    rest_between_steps()
+    assert len(context.custom_execution_callback_classes) == 2
+    rows = ray.data.range(64, override_num_blocks=8).map_batches(lambda rows: rows, batch_size=8)
+    _Counter.steps, started = 0, time.monotonic()
+    for _ in rows.iter_batches(batch_size=8):
+        time.sleep(0.1)
+    # Without a rest there are thousands.
+    assert 0 < _Counter.steps <= (time.monotonic() - started) / _REST_SECONDS + 1
+
+
+class _Counter(ExecutionCallback):
+    """Counts the steps of Ray Data's loop."""
+
+    steps = 0
+
+    def on_execution_step(self, executor: StreamingExecutor) -> None:
+        type(self).steps += 1

@@ -264,7 +264,10 @@ def test_dry_run_prints_the_configuration_and_stops(capsys, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["other"], "unknown preset 'other'; choose one of smoke, places2, celeba"),
+        (
+            ["other"],
+            "unknown preset 'other'; choose one of smoke, small, finetune, places2, celeba",
+        ),
         (["smoke", "--loss.preset", "eq6"], "unknown loss preset 'eq6'; choose one of eq4"),
         (["smoke", "--num-workers", "3"], "batch_size is .* 3 workers cannot share"),
         (["smoke", "--tracking.uri", "ftp://x"], "tracking URI 'ftp://x' is of no known kind"),

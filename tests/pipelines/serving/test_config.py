@@ -86,6 +86,10 @@ def test_an_endpoint_of_this_machine_listens_on_it_alone_and_uses_it_all() -> No
     assert config.settings().model_cpus == cores()
 
 
+def test_an_endpoint_serves_the_shipped_model_unless_told_otherwise() -> None:
+    assert LocalServeConfig().checkpoint == ServeConfig().checkpoint == "isnet-small"
+
+
 @pytest.mark.parametrize("port", [0, 65536])
 def test_ports_are_ports(port: int) -> None:
     with pytest.raises(ValidationError, match="port"):

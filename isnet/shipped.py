@@ -1,0 +1,57 @@
+"""Trained weights that come with the package, found by their names.
+
+weights/SHA256SUMS     of every file below; `sha256sum --check SHA256SUMS` reads it, too
+weights/isnet-small/   a checkpoint directory, and the licence of its weights
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from isnet.config import InputError
+
+SMALL = "isnet-small"
+"""Narrow enough to be quick on a CPU; what is used where no other model is named."""
+
+SHIPPED = (SMALL,)
+"""Names that stand for a model wherever one is asked for."""
+
+FOLDER = Path(__file__).parent / "weights"
+CHECKSUMS_FILE = "SHA256SUMS"
+
+
+def shipped_directory(name: str) -> Path:
+    """Return the checkpoint directory of one of `SHIPPED`, its files checked.
+
+    Raises:
+        InputError: a file is missing or not the one that was shipped.
+
+    """
+    for file, expected in _checksums(name).items():
+        path = FOLDER / file
+        if not path.is_file():
+            raise InputError(f"{name} is incomplete: {path} is missing; install isnet again")
+        if checksum(path) != expected:
+            raise InputError(
+                f"{name} is damaged: {path} is not the file that was shipped (SHA-256 "
+                f"{checksum(path)[:12]}..., not {expected[:12]}...); install isnet again"
+            )
+    return FOLDER / name
+
+
+def checksum(path: Path) -> str:
+    """Return a file's SHA-256, 64 hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _checksums(name: str) -> dict[str, str]:
+    """Read what the files of one model should be: SHA-256 by path below `FOLDER`."""
+    path = FOLDER / CHECKSUMS_FILE
+    try:
+        lines = path.read_text(encoding="ascii").splitlines()
+    except OSError as error:
+        raise InputError(f"{name} is not installed: {path} cannot be read ({error})") from error
+    pairs = [line.split("  ", 1) for line in lines]
+    return {file: digest for digest, file in pairs if file.startswith(f"{name}/")}

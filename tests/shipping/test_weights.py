@@ -1,0 +1,88 @@
+"""From a training's checkpoints to weights that come with the package."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+
+from isnet import shipped
+from isnet.checkpoint import load_generator, read_about, save_generator
+from isnet.config import GeneratorConfig, InputError
+from isnet.initialisation import new_generator
+from pipelines.evaluation.model import untrained_generator
+from pipelines.models import load_checkpoint
+from shipping.weights import LICENCE_FILE, ship
+
+SMALL = GeneratorConfig(blocks=1, channels=2)
+START = {"seed": 3, "initialisation": "orthogonal", "init_std": 0.02}
+
+
+@pytest.fixture
+def checkpoints(tmp_path):
+    """Two runs' last checkpoints, the second one begun from the first."""
+    found = []
+    for step in (10, 20):
+        folder = tmp_path / "runs" / str(step)
+        folder.mkdir(parents=True)
+        optimizer = {name: value for name, value in START.items() if name != "seed"}
+        places = {"data": "/secret", "output": "/secret", "init_from": None, "tracking": {}}
+        about = {
+            "config": {"seed": START["seed"], "optimizer": optimizer} | places,
+            "data_hash": "abc",
+            "extractor": "none",
+            "step": step,
+            "psnr": 20.0,
+            "curve": [[step, 20.0]],
+            "mlflow": {"uri": "/secret"},
+        }
+        save_generator(folder, new_generator(SMALL, **START | {"seed": step}), SMALL, about=about)
+        found.append(folder)
+    return found
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    folder = tmp_path / "weights"
+    (folder / shipped.SMALL).mkdir(parents=True)
+    (folder / shipped.SMALL / LICENCE_FILE).write_text("research only")
+    monkeypatch.setattr(shipped, "FOLDER", folder)
+    return folder
+
+
+def test_shipped_weights_are_the_last_checkpoint_s_to_bfloat16_s_precision(checkpoints, folder):
+    ship(shipped.SMALL, checkpoints, folder=folder)
+    image = torch.rand(1, 3, 32, 32)
+    with torch.no_grad():
+        before = load_generator(checkpoints[-1])(image)
+        after = load_generator(shipped.SMALL)(image)
+    assert 0 < (after - before).abs().max() < 0.02
+
+
+def test_they_take_half_the_bytes(checkpoints, folder):
+    directory = ship(shipped.SMALL, checkpoints, folder=folder)
+    parameters = sum(p.numel() for p in load_generator(shipped.SMALL).parameters())
+    before = (checkpoints[-1] / "generator.safetensors").stat().st_size
+    after = (directory / "generator.safetensors").stat().st_size
+    assert before - after == pytest.approx(2 * parameters, rel=0.02)
+
+
+def test_all_runs_are_told_without_their_places(checkpoints, folder):
+    about = read_about(ship(shipped.SMALL, checkpoints, folder=folder))
+    assert [run["step"] for run in about["runs"]] == [10, 20]
+    assert "secret" not in json.dumps(about)
+
+
+def test_what_they_started_from_can_be_built_again(checkpoints, folder):
+    ship(shipped.SMALL, checkpoints, folder=folder)
+    model = load_checkpoint(shipped.SMALL, tracking_uri="sqlite://")
+    found = untrained_generator(model, tracking_uri="sqlite://").state_dict()
+    expected = new_generator(SMALL, **START).state_dict()
+    assert all(torch.equal(found[name], expected[name]) for name in expected)
+
+
+def test_weights_without_a_licence_are_not_shipped(checkpoints, folder):
+    (folder / shipped.SMALL / LICENCE_FILE).unlink()
+    with pytest.raises(InputError, match="has no LICENSE"):
+        ship(shipped.SMALL, checkpoints, folder=folder)
