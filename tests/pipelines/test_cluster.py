@@ -6,11 +6,13 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 import ray
-from ray.data import DataContext
+from ray.data import DataContext, ExecutionResources
 from ray.data._internal.execution.execution_callback import ExecutionCallback
 from ray.data._internal.execution.streaming_executor import StreamingExecutor
 
@@ -92,12 +94,20 @@ def test_ray_data_rests_while_its_consumer_has_enough(monkeypatch: pytest.Monkey
     rest_between_steps()
     rest_between_steps()
     assert len(context.custom_execution_callback_classes) == 2
-    rows = ray.data.range(64, override_num_blocks=8).map_batches(lambda rows: rows, batch_size=8)
+    # As much as the consumer takes in a while: nothing is started, and nothing is waited for.
+    limits = ExecutionResources.for_limits(object_store_memory=20e6)
+    monkeypatch.setattr(context.execution_options, "resource_limits", limits)
+    rows = ray.data.range(8, override_num_blocks=8).map_batches(_eight_pictures, batch_size=1)
     _Counter.steps, started = 0, time.monotonic()
     for _ in rows.iter_batches(batch_size=8):
-        time.sleep(0.1)
+        time.sleep(0.05)
     # Without a rest there are thousands.
     assert 0 < _Counter.steps <= (time.monotonic() - started) / _REST_SECONDS + 1
+
+
+def _eight_pictures(_: dict[str, np.ndarray]) -> Iterator[dict[str, np.ndarray]]:
+    for _ in range(8):
+        yield {"image": np.zeros((8, 2**18), dtype=np.uint8)}
 
 
 class _Counter(ExecutionCallback):
