@@ -54,7 +54,8 @@ class TrainConfig:
     """Side that the prepared pictures and masks are scaled down to, also those of validations; 0
     takes them as they were prepared."""
     crop_size: int = 0
-    """Side of the square cut at random from each picture for training; 0 takes the whole one."""
+    """Side of the square cut at random from each picture and its mask for training; 0 takes them
+    whole."""
     accumulate: int = 1
     """Parts that a worker's share of a batch goes through the networks in, for less memory."""
     precision: Precision = "auto"

@@ -96,11 +96,11 @@ def _job(
 ) -> Job:
     config = run.config
     state = inspection.init_state
-    size = config.crop_size or config.size or manifest.size
+    size = config.size or manifest.size
     return Job(
         config=config,
         claim=claim,
-        size=size,
+        size=config.crop_size or size,
         row_groups=inspection.row_groups,
         masks=ray.put(read_mask_bank(config.data, manifest, "train", size=size)),
         init_state=None if state is None else ray.put(state),

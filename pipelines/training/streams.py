@@ -81,7 +81,7 @@ class TrainStream:
     size: int = 0
     """Side that pictures are scaled to; 0 takes them as they are."""
     crop_size: int = 0
-    """Side of the random crop of each picture; 0 takes it whole. The masks are of that size."""
+    """Side of the random crop of each picture and its mask; 0 takes them whole."""
     variation: int = 0
     """Draws other flips, crops and masks; the order of the rows stays."""
 
@@ -230,7 +230,7 @@ def unit_samples(
 def _augment(
     picture: Image.Image, bank: MaskBank, rng: np.random.Generator, crop_size: int
 ) -> dict[str, Any]:
-    """Choose a hole, turn and flip it, flip the picture and cut it: all from one generator."""
+    """Choose a hole, turn and flip it, flip the picture, cut both: all from one generator."""
     hole = np.rot90(bank.hole(int(rng.integers(len(bank)))), k=int(rng.integers(4)))
     if rng.random() < 0.5:
         hole = hole[:, ::-1]
@@ -241,6 +241,8 @@ def _augment(
         sides = (picture.height, picture.width)
         top, left = (int(rng.integers(side - crop_size + 1)) for side in sides)
         picture = picture.crop((left, top, left + crop_size, top + crop_size))
+        # Not a smaller mask: strokes are to be as wide as in whole pictures.
+        hole = hole[top : top + crop_size, left : left + crop_size]
     return {"image": np.asarray(picture), "hole": hole}
 
 

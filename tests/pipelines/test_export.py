@@ -10,6 +10,7 @@ import onnx
 import pytest
 import torch
 
+from isnet.checkpoint import load_generator
 from isnet.config import InputError
 from isnet.export import OnnxGenerator
 from pipelines.export import main
@@ -60,6 +61,11 @@ def test_a_file_that_is_there_is_replaced_only_when_asked(
     assert path.read_text() == "precious"
     main([*words, "--replace"])
     require_graph_of(path, small_generator(0))
+
+
+def test_the_shipped_model_is_exported_unless_another_is_named(tmp_path: Path) -> None:
+    main(["--output", str(tmp_path / "isnet.onnx")])
+    require_graph_of(tmp_path / "isnet.onnx", load_generator("isnet-small"))
 
 
 def test_a_graph_that_differs_gets_nowhere(checkpoint: Path, tmp_path: Path) -> None:

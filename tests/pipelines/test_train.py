@@ -231,6 +231,8 @@ def test_training_ends_early_and_publishes_the_best(config, capsys):
     [
         ({"data": "/none"}, "/none does not exist; run pipelines/prepare.py"),
         ({"init_from": "/none"}, "no checkpoint at /none"),
+        ({"init_from": "models:/isnet/9"}, "has no usable models:/isnet/9"),
+        ({"init_from": "isnet-small"}, "isnet-small is .*'channels': 16.*but the run trains"),
         ({"loss": LossConfig(extractor="vgg19")}, "no vgg19 weights"),
         ({"batch_size": 400, "num_workers": 1}, "fewer than one batch of 400"),
         ({"crop_size": 64}, "crop-size 64 is larger than the pictures of .*, 32x32"),

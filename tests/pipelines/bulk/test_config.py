@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from isnet.config import InputError
-from pipelines.bulk.config import resolve, shown
+from pipelines.bulk.config import InpaintConfig, resolve, shown
 from tests.pipelines.bulk.pictures import config_of
 
 
@@ -43,8 +44,10 @@ def test_paths_become_absolute_and_ways_to_find_masks_stay(tmp_path, monkeypatch
     assert (found.output, found.within) == (f"{tmp_path}/out", (f"{tmp_path}/root",))
     for masks in ("alpha", "chroma:00ff00", "column:mask", "s3://bucket/masks"):
         assert resolve(config_of(tmp_path, tmp_path, masks=masks)).masks == masks
-    registered = "models:/isnet@champion"
-    assert resolve(config_of(tmp_path, Path(registered))).checkpoint == registered
+    for name in ("models:/isnet@champion", "isnet-small"):
+        assert resolve(replace(config_of(tmp_path, tmp_path), checkpoint=name)).checkpoint == name
+    places = InpaintConfig(input="photos", masks="masks", output="out")
+    assert places.checkpoint == "isnet-small"
 
 
 def test_secrets_are_not_shown(tmp_path):

@@ -36,6 +36,8 @@ def _names(*models, **more):
         ("Eq. 5=runs/a/model", "Eq. 5", "runs/a/model"),
         ("a=s3://bucket/x?endpoint_override=h", "a", "s3://bucket/x?endpoint_override=h"),
         ("untrained:runs/a/model", "a, untrained", "untrained:runs/a/model"),
+        ("isnet-small", "isnet-small", "isnet-small"),
+        ("untrained:isnet-small", "isnet-small, untrained", "untrained:isnet-small"),
         ("Telea=telea", "Telea", "telea"),
         ("mean-fill", "mean-fill", "mean-fill"),
     ],

@@ -167,6 +167,12 @@ def test_what_can_be_served_is_resolved_to_absolute_paths(
     assert resolved.tokens_file == str(tmp_path / "tokens")
 
 
+def test_the_name_of_a_shipped_model_stays_a_name(local: dict[str, Any]) -> None:
+    assert resolve(LocalServeConfig(**{**local, "checkpoint": "isnet-small"})).checkpoint == (
+        "isnet-small"
+    )
+
+
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [

@@ -114,6 +114,13 @@ async def test_the_version_names_place_and_weights(
     assert (await model.solve(request())).model_version == described["version"]
 
 
+async def test_a_shipped_model_is_called_by_its_name() -> None:
+    described = await (await load_model("isnet-small")).describe()
+    weights = fingerprint(load_generator("isnet-small"))
+    assert described["version"] == f"isnet-small:{weights}"
+    assert described["location"] == "isnet-small"
+
+
 async def test_a_version_is_fit_for_a_header(small_checkpoint: Path, tmp_path: Path) -> None:
     odd = tmp_path / "modèle\r\nX-Other: 1" / "last one"
     shutil.copytree(small_checkpoint, odd)

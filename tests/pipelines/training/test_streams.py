@@ -215,13 +215,22 @@ def test_too_few_images_for_a_batch_is_a_clear_error(row_groups):
 
 def test_crops_are_random_and_cut_from_the_picture(row_groups, ray_session):
     rng = np.random.default_rng(5)
-    masks = ray.put(MaskBank.pack(rng.random((7, 8, 8)) < 0.3))
+    masks = ray.put(MaskBank.pack(rng.random((7, SIZE, SIZE)) < 0.3))
     cropped = _read(row_groups[0].file, masks, rows=32, crop_size=8)
     assert cropped["image"].shape == (32, 8, 8, 3)
-    assert cropped["hole"].shape == (32, 8, 8)
     # Left and right half differ: a cut across them shows both, at another place each time.
     edges = {int(np.argmax(np.diff(row[0, :, 0].astype(int)) != 0)) for row in cropped["image"]}
     assert len(edges) > 2
+
+
+def test_masks_are_cut_and_not_made_smaller(row_groups, ray_session):
+    stripes = np.zeros((2, SIZE, SIZE), dtype=bool)
+    stripes[:, :, ::4] = stripes[:, :, 1::4] = True  # two of four columns
+    holes = _read(row_groups[0].file, ray.put(MaskBank.pack(stripes)), rows=32, crop_size=8)["hole"]
+    assert holes.shape == (32, 8, 8)
+    for hole in holes:
+        line = hole[0] if (hole == hole[0]).all() else hole[:, 0]  # masks are turned, too
+        assert np.count_nonzero(np.diff(line)) <= 4  # 7 were the stripes half as wide
 
 
 def test_pictures_are_scaled_down_whole(row_groups, ray_session):

@@ -68,6 +68,8 @@ def test_paths_of_a_trial_mean_the_same_wherever_it_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     trial = Trial(name="one", overrides={"init_from": "model", "loss.l1": 2})
     assert with_absolute_paths(trial).overrides == {"init_from": f"{tmp_path}/model", "loss.l1": 2}
+    named = Trial(name="two", overrides={"init_from": "isnet-small"})
+    assert with_absolute_paths(named) == named
 
 
 def test_a_run_takes_over_what_set_a_trial_apart(capsys, tmp_path):

@@ -1,0 +1,170 @@
+"""Draw what the card of shipped weights shows: how they learned, where they do well and badly.
+
+    python -m shipping.pictures isnet-small --evaluation comparison --data data/samples
+
+Writes NAME-curve.png, from what the weights say of their training; and NAME-cases.png, from an
+evaluation that measured NAME and classical methods on photographs that may be shown: nobody picks
+its rows, the scores do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import pandas as pd
+import torch
+import tyro
+from PIL import Image
+
+from isnet.checkpoint import load_generator, read_about
+from isnet.config import InputError, ReconstructionConfig
+from isnet.shipped import shipped_directory
+from pipelines.cli import parse, run_main
+from pipelines.evaluation.classical import CLASSICAL
+from pipelines.evaluation.fills import Fill, one_shot, progressive
+from pipelines.evaluation.pictures import composites, ground_truth_and_corrupted
+from pipelines.evaluation.plan_file import PLAN, read_plan
+from pipelines.evaluation.rows import COMPOSITE, FILL, ONE_SHOT, PRA
+from pipelines.evaluation.samples import load_samples
+from pipelines.reporting.drawing import BLUE, FAINT, new_figure, tidy, to_image
+from pipelines.reporting.grid import comparison_grid
+from pipelines.shards import read_manifest
+
+_EACH = 3
+"""Rows of the best cases, as many of the worst, and as many from the middle."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PicturesConfig:
+    """Whose pictures, from what, and where to."""
+
+    name: Annotated[str, tyro.conf.Positional]
+    """The shipped weights."""
+    evaluation: str
+    """Folder that pipelines/evaluate.py left, with the scores of NAME and of classical methods."""
+    data: str
+    """The prepared data set that was measured on."""
+    output: str = "docs"
+    """Folder for the pictures."""
+
+
+def main(argv: Sequence[str]) -> None:
+    """Parse the command line and draw."""
+    config = parse(PicturesConfig, argv, description=__doc__)
+    about = read_about(shipped_directory(config.name))
+    output = Path(config.output)
+    for part, picture in (("curve", draw_curve(about["runs"])), ("cases", draw_cases(config))):
+        path = output / f"{config.name}-{part}.png"
+        picture.save(path, optimize=True)
+        print(path)
+
+
+def draw_curve(runs: Sequence[Mapping[str, Any]]) -> Image.Image:
+    """Draw held-out PSNR over the steps of all runs, one after the other."""
+    figure = new_figure(3.4)
+    axes = figure.subplots()
+    before = 0
+    for run in runs:
+        steps, psnr = zip(*run["curve"], strict=True) if run["curve"] else ((), ())
+        axes.plot([before + step for step in steps], psnr, color=BLUE, marker="o", markersize=3)
+        before += run["step"]
+        if run is not runs[-1]:
+            axes.axvline(before, color=FAINT, linestyle=":")
+    tidy(axes, x="steps; dotted: where the next run goes on", y="held-out PSNR with PRA, dB")
+    return to_image(figure)
+
+
+def draw_cases(config: PicturesConfig) -> Image.Image:
+    """Draw the items where the model gains least and most over the best classical method."""
+    root = Path(config.evaluation)
+    scores = pd.read_parquet(root / "scores.parquet")
+    gains = find_gains(scores, config.name)
+    chosen = choose(gains)
+    work = read_plan(str(root / PLAN)).only(chosen)
+    samples = load_samples(config.data, read_manifest(config.data), work)
+    columns = _columns(config.name, scores)
+    cpu = torch.device("cpu")
+    with torch.no_grad():
+        filled = [composites(samples, column.fill, device=cpu) for column in columns]
+    pictures = [*ground_truth_and_corrupted(samples), *filled]
+    return comparison_grid(
+        [list(row) for row in zip(*pictures, strict=True)],
+        ["ground truth", "corrupted", *(column.title for column in columns)],
+        captions=[["", "", *(f"{each.psnr[item]:.1f} dB" for each in columns)] for item in chosen],
+        notes=[f"{words}: {gains[item]:+.1f} dB" for item, words in chosen.items()],
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Column:
+    """A method beside the others."""
+
+    title: str
+    fill: Fill
+    psnr: pd.Series
+    """dB, by item."""
+
+
+def _columns(name: str, scores: pd.DataFrame) -> list[_Column]:
+    """Return the best classical method, the model's one-shot prediction, and PRA."""
+    rival = _best_classical(scores)
+    generator = load_generator(name)
+    ours = {
+        ONE_SHOT: one_shot(generator),
+        PRA: progressive(generator, ReconstructionConfig()),
+    }
+    return [
+        _Column(title=rival, fill=CLASSICAL[rival], psnr=_psnr(scores, rival, FILL)),
+        *(
+            _Column(title=f"{name} {method}", fill=fill, psnr=_psnr(scores, name, method))
+            for method, fill in ours.items()
+        ),
+    ]
+
+
+def find_gains(scores: pd.DataFrame, name: str) -> pd.Series:
+    """Subtract the best classical method's PSNR from that of the model with PRA, by item.
+
+    Raises:
+        InputError: the evaluation measured no such model, or no classical method.
+
+    """
+    rival = _best_classical(scores)
+    ours = _psnr(scores, name, PRA)
+    if ours.empty:
+        raise InputError(f"the evaluation has no scores of {name}; name it among its --models")
+    return (ours - _psnr(scores, rival, FILL)).replace([np.inf, -np.inf], np.nan).dropna()
+
+
+def choose(gains: pd.Series) -> dict[int, str]:
+    """Choose items by their gains, each once: the lowest, the middle ones and the highest."""
+    order = [int(item) for item in gains.sort_values().index]
+    middle = (len(order) - _EACH) // 2
+    return (
+        dict.fromkeys(order[middle : middle + _EACH], "the middle")
+        | dict.fromkeys(order[-_EACH:], "the best")
+        | dict.fromkeys(order[:_EACH], "the worst")
+    )
+
+
+def _best_classical(scores: pd.DataFrame) -> str:
+    measured = scores[(scores["method"] == FILL) & scores["model"].isin(list(CLASSICAL))]
+    means = measured[np.isfinite(measured["psnr"])].groupby("model")["psnr"].mean()
+    if means.empty:
+        raise InputError("the evaluation measured no classical method; add telea to its --models")
+    return str(means.idxmax())
+
+
+def _psnr(scores: pd.DataFrame, model: str, method: str) -> pd.Series:
+    chosen = (
+        (scores["model"] == model) & (scores["method"] == method) & (scores["picture"] == COMPOSITE)
+    )
+    return scores[chosen].set_index("item")["psnr"]
+
+
+if __name__ == "__main__":
+    run_main(main)

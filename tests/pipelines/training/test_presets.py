@@ -1,0 +1,44 @@
+"""The presets that shipped weights come from, and are trained on with."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+
+from isnet.checkpoint import load_generator, read_config
+from isnet.config import InputError, LossConfig
+from isnet.shipped import SMALL, shipped_directory
+from pipelines.shards import read_manifest
+from pipelines.tracking.runs import TrackingConfig
+from pipelines.training.checks import inspect
+from pipelines.training.config import finetune, small
+from pipelines.training.fit import resolve
+
+
+def test_the_small_preset_builds_the_network_that_is_shipped():
+    assert small().generator == read_config(shipped_directory(SMALL))
+
+
+def test_fine_tuning_starts_from_the_shipped_weights(prepared):
+    preset = replace(finetune(), data=prepared, crop_size=0, loss=LossConfig(extractor="random"))
+    found = inspect(preset, read_manifest(prepared)).init_state
+    shipped = load_generator(SMALL).state_dict()
+    assert found.keys() == shipped.keys()
+    assert all(torch.equal(found[name], shipped[name]) for name in shipped)
+
+
+def test_a_job_may_start_from_a_name_but_not_from_a_relative_path(monkeypatch):
+    job = json.dumps({"metadata": {"job_submission_id": "job"}})
+    monkeypatch.setenv("RAY_JOB_CONFIG_JSON_ENV_VAR", job)
+    places = replace(
+        finetune(),
+        data="s3://b/d",
+        output="s3://b/o",
+        tracking=TrackingConfig(uri="http://localhost:1"),
+    )
+    with pytest.raises(InputError, match="--init-from model is relative"):
+        resolve(replace(places, init_from="model"))
+    assert resolve(places).init_from == SMALL
