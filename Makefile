@@ -71,11 +71,9 @@ demo: setup  ## Prepare the sample photographs, train on them, show what was lea
 	@echo 'Your photographs:   $(BIN)/python pipelines/prepare.py --photos FOLDER --output data/mine'
 	@echo '                    $(BIN)/python pipelines/train.py places2 --data data/mine --name mine'
 
-# The demo's checkpoint, trained first where there is none.
 .PHONY: serve
-serve: setup  ## Serve the demo's model: an endpoint, and a page to paint holes on
-	@[ -d runs/demo/model ] || $(MAKE) demo
-	$(BIN)/python pipelines/serve.py --checkpoint runs/demo/model
+serve: setup  ## Serve the model that comes along: an endpoint, and a page to paint holes on
+	$(BIN)/python pipelines/serve.py
 
 # Root makes the hosts: sudo make rehearsal.
 .PHONY: rehearsal

@@ -1,6 +1,6 @@
 """Measure models on held-out images under seeded masks: the paper's tables and figures.
 
-    python pipelines/evaluate.py --models runs/demo/model mean-fill telea --data data/demo
+    python pipelines/evaluate.py --models isnet-small mean-fill telea --data data/demo
     python pipelines/evaluate.py --data data/celeba --split test --published celeba \\
         --models eq5=runs/faces/model champion=models:/isnet@champion authors=G.pth mean-fill
 

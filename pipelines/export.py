@@ -1,6 +1,6 @@
 """Write a model as an ONNX graph, for ONNX Runtime and whatever else reads ONNX.
 
-    python pipelines/export.py --model runs/demo/model --output isnet.onnx
+    python pipelines/export.py --model isnet-small --output isnet.onnx
     python pipelines/export.py --model models:/isnet@champion --output s3://bucket/isnet.onnx
 
 The graph takes any batch, height and width, and is compared with PyTorch before it is put in its

@@ -1,6 +1,6 @@
 """Fill the holes of whole collections of pictures, on this machine or on a cluster.
 
-    python pipelines/inpaint.py --checkpoint runs/demo/model --input photos --masks masks \\
+    python pipelines/inpaint.py --checkpoint isnet-small --input photos --masks masks \\
         --output filled
     python pipelines/inpaint.py --checkpoint models:/isnet@champion --input s3://bucket/photos \\
         --masks alpha --output s3://bucket/filled --actors 1,8

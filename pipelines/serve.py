@@ -1,6 +1,6 @@
 """Serve a model over HTTP: an endpoint that fills holes, and a page to paint them on.
 
-    python pipelines/serve.py --checkpoint runs/demo/model                # http://127.0.0.1:8000
+    python pipelines/serve.py                               # isnet-small, at http://127.0.0.1:8000
     python pipelines/serve.py --checkpoint models:/isnet@champion --model-replicas 2 --model-gpus 1
     serve run pipelines.serve:build_app checkpoint=$PWD/runs/demo/model   # on a cluster
     serve deploy cluster/serve.yaml                                       # the same, from a file
