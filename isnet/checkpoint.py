@@ -42,7 +42,7 @@ def save_generator(
     config: GeneratorConfig,
     *,
     about: Mapping[str, Any] | None = None,
-    parameters_as: torch.dtype = torch.float32,
+    parameters_as: torch.dtype | None = None,
 ) -> None:
     """Write `config.json` and `generator.safetensors` into an existing directory.
 
@@ -51,8 +51,8 @@ def save_generator(
         generator: a generator built from `config`.
         config: what to build it from again.
         about: JSON-able facts to keep beside it (run, data hash, metrics).
-        parameters_as: type of the parameters in the file: bfloat16 takes half the bytes. They are
-            rounded; the vectors of the spectral norms stay as they are.
+        parameters_as: type of the parameters in the file, instead of their own: bfloat16 takes half
+            the bytes of float32. The vectors of the spectral norms stay as they are.
 
     """
     directory = Path(directory)
@@ -63,8 +63,9 @@ def save_generator(
         "about": dict(about or {}),
     }
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in _state(generator).items()}
-    for name, _ in generator.named_parameters():
-        state[name] = state[name].to(parameters_as)
+    if parameters_as is not None:
+        for name, _ in generator.named_parameters():
+            state[name] = state[name].to(parameters_as)
     save_file(state, directory / WEIGHTS_FILE)
     (directory / CONFIG_FILE).write_text(json.dumps(content, indent=2) + "\n")
 

@@ -84,7 +84,11 @@ class OnnxGenerator(nn.Module):
 
 
 def export_onnx(
-    generator: nn.Module, path: str | Path, *, config: GeneratorConfig | None = None
+    generator: nn.Module,
+    path: str | Path,
+    *,
+    config: GeneratorConfig | None = None,
+    licence: str | None = None,
 ) -> None:
     """Write a generator as an ONNX graph with dynamic batch, height and width.
 
@@ -95,6 +99,7 @@ def export_onnx(
         generator: as `build_generator` and `load_generator` return it; left alone.
         path: where to write; missing folders are made.
         config: what it was built from, to be written into the graph's metadata.
+        licence: what the weights may be used for, to be written there, too.
 
     Raises:
         InputError: the extra is not installed, or `path` is a folder.
@@ -109,6 +114,8 @@ def export_onnx(
     context: int | None = getattr(generator, "context", None)
     if context is not None:
         about[CONTEXT] = str(context)
+    if licence is not None:
+        about["licence"] = licence
     program.model.metadata_props.update(about | DESCRIPTION)
     large = sum(weight.numel() * 4 for weight in generator.parameters()) > _ONE_FILE_BYTES
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -7,6 +7,7 @@ weights/isnet-small/   a checkpoint directory, and the licence of its weights
 from __future__ import annotations
 
 import hashlib
+import re
 from pathlib import Path
 
 from isnet.config import InputError
@@ -20,6 +21,13 @@ SHIPPED = (SMALL,)
 FOLDER = Path(__file__).parent / "weights"
 CHECKSUMS_FILE = "SHA256SUMS"
 
+LICENCE_FILE = "LICENSE"
+
+FILES = (LICENCE_FILE, "config.json", "generator.safetensors")
+"""What each of them consists of."""
+
+_LINE = re.compile(r"(?P<digest>[0-9a-f]{64})  (?P<file>.+)")
+
 
 def shipped_directory(name: str) -> Path:
     """Return the checkpoint directory of one of `SHIPPED`, its files checked.
@@ -28,14 +36,16 @@ def shipped_directory(name: str) -> Path:
         InputError: a file is missing or not the one that was shipped.
 
     """
+    assert name in SHIPPED
     for file, expected in _checksums(name).items():
         path = FOLDER / file
         if not path.is_file():
             raise InputError(f"{name} is incomplete: {path} is missing; install isnet again")
-        if checksum(path) != expected:
+        found = checksum(path)
+        if found != expected:
             raise InputError(
                 f"{name} is damaged: {path} is not the file that was shipped (SHA-256 "
-                f"{checksum(path)[:12]}..., not {expected[:12]}...); install isnet again"
+                f"{found[:12]}..., not {expected[:12]}...); install isnet again"
             )
     return FOLDER / name
 
@@ -51,7 +61,10 @@ def _checksums(name: str) -> dict[str, str]:
     path = FOLDER / CHECKSUMS_FILE
     try:
         lines = path.read_text(encoding="ascii").splitlines()
-    except OSError as error:
+    except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{name} is not installed: {path} cannot be read ({error})") from error
-    pairs = [line.split("  ", 1) for line in lines]
-    return {file: digest for digest, file in pairs if file.startswith(f"{name}/")}
+    found = {match["file"]: match["digest"] for match in map(_LINE.fullmatch, lines) if match}
+    missing = [f"{name}/{file}" for file in FILES if f"{name}/{file}" not in found]
+    if missing:
+        raise InputError(f"{path} lacks {', '.join(missing)}; install isnet again")
+    return {file: digest for file, digest in found.items() if file.startswith(f"{name}/")}

@@ -62,6 +62,7 @@ def main(argv: Sequence[str]) -> None:
     model = load_checkpoint(config.model, tracking_uri=config.tracking_uri)
     design = model.config
     print(f"model:    {design.design}, blocks {design.blocks}, channels {design.channels}")
+    model.say_licence()
     if not dry_run:
         _export(model, config)
 
@@ -92,7 +93,7 @@ def _export(model: Model, config: ExportConfig) -> None:
     folder, name = split_name(config.output)
     with tempfile.TemporaryDirectory(prefix="isnet-") as scratch:
         path = Path(scratch) / name
-        export_onnx(model.generator, path, config=model.config)
+        export_onnx(model.generator, path, config=model.config, licence=model.licence)
         difference = check_onnx(model.generator, path, tolerance=config.tolerance)
         files = sorted(Path(scratch).iterdir(), reverse=True)  # weights beside it come first
         for file in files:

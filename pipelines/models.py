@@ -21,7 +21,7 @@ from isnet.progress import Progress, advance
 from isnet.reconstruction import Generator
 from isnet.shipped import SHIPPED, shipped_directory
 from pipelines.storage import absolute, local_copy, printable, require_absolute
-from pipelines.tracking.registry import fetch_registered, is_registered
+from pipelines.tracking.registry import fetch_registered, is_registered, resolve_registered
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +35,16 @@ class Model:
     config: GeneratorConfig
     about: dict[str, Any]
     """Facts that training kept beside the weights; empty for an authors' file."""
+
+    @property
+    def licence(self) -> str | None:
+        """What the weights may be used for, where they or those they began from say so."""
+        return self.about.get("licence")
+
+    def say_licence(self) -> None:
+        """Print it, where there is one."""
+        if self.licence is not None:
+            print(f"{self.location}: {self.licence}", flush=True)
 
 
 def load_checkpoint(location: str, *, tracking_uri: str) -> Model:
@@ -63,6 +73,18 @@ def is_named(location: str) -> bool:
 def settled(location: str) -> str:
     """Make a model's location mean the same in every process: a path absolute, a name as it is."""
     return location if is_named(location) else absolute(location)
+
+
+def pinned(location: str, *, tracking_uri: str) -> str:
+    """Settle a model's location for good: an alias becomes the version that it names now.
+
+    Raises:
+        InputError: no such registered model, or MLflow cannot be reached.
+
+    """
+    if is_registered(location):
+        return resolve_registered(tracking_uri, location)
+    return settled(location)
 
 
 def require_settled(flag: str, location: str) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,6 +23,8 @@ from PIL import Image
 
 from isnet.checkpoint import load_generator, read_about
 from isnet.config import InputError, ReconstructionConfig
+from isnet.images import to_tensor
+from isnet.metrics import psnr
 from isnet.shipped import shipped_directory
 from pipelines.cli import parse, run_main
 from pipelines.evaluation.classical import CLASSICAL
@@ -29,10 +32,13 @@ from pipelines.evaluation.fills import Fill, one_shot, progressive
 from pipelines.evaluation.pictures import composites, ground_truth_and_corrupted
 from pipelines.evaluation.plan_file import PLAN, read_plan
 from pipelines.evaluation.rows import COMPOSITE, FILL, ONE_SHOT, PRA
-from pipelines.evaluation.samples import load_samples
-from pipelines.reporting.drawing import BLUE, FAINT, new_figure, tidy, to_image
+from pipelines.evaluation.samples import Sample, load_samples
+from pipelines.evaluation.work import Work
+from pipelines.reporting.drawing import CATEGORIES, new_figure, tidy, to_image
 from pipelines.reporting.grid import comparison_grid
 from pipelines.shards import read_manifest
+
+_CPU = torch.device("cpu")
 
 _EACH = 3
 """Rows of the best cases, as many of the worst, and as many from the middle."""
@@ -67,63 +73,57 @@ def draw_curve(runs: Sequence[Mapping[str, Any]]) -> Image.Image:
     """Draw held-out PSNR over the steps of all runs, one after the other."""
     figure = new_figure(3.4)
     axes = figure.subplots()
-    before = 0
-    for run in runs:
-        steps, psnr = zip(*run["curve"], strict=True) if run["curve"] else ((), ())
-        axes.plot([before + step for step in steps], psnr, color=BLUE, marker="o", markersize=3)
-        before += run["step"]
-        if run is not runs[-1]:
-            axes.axvline(before, color=FAINT, linestyle=":")
-    tidy(axes, x="steps; dotted: where the next run goes on", y="held-out PSNR with PRA, dB")
+    for colour, (steps, values) in zip(cycle(CATEGORIES), joined(runs), strict=False):
+        axes.plot(steps, values, color=colour, marker="o", markersize=3)
+    tidy(axes, x="steps; another colour is another run", y="held-out PSNR with PRA, dB")
     return to_image(figure)
+
+
+def joined(runs: Sequence[Mapping[str, Any]]) -> list[tuple[list[int], list[float]]]:
+    """Count each run's steps on from the last one's; runs without a validation are left out."""
+    curves, before = [], 0
+    for run in runs:
+        if run["curve"]:
+            steps = [before + step for step, _ in run["curve"]]
+            curves.append((steps, [psnr for _, psnr in run["curve"]]))
+        before += run["step"]
+    return curves
 
 
 def draw_cases(config: PicturesConfig) -> Image.Image:
     """Draw the items where the model gains least and most over the best classical method."""
     root = Path(config.evaluation)
     scores = pd.read_parquet(root / "scores.parquet")
-    gains = find_gains(scores, config.name)
-    chosen = choose(gains)
-    work = read_plan(str(root / PLAN)).only(chosen)
-    samples = load_samples(config.data, read_manifest(config.data), work)
-    columns = _columns(config.name, scores)
-    cpu = torch.device("cpu")
+    chosen = choose(find_gains(scores, config.name))
+    samples = _samples(config, read_plan(str(root / PLAN)).only(chosen))
+    rival = best_classical(scores)
+    generator = load_generator(config.name)
+    fills: dict[str, Fill] = {
+        rival: CLASSICAL[rival],
+        f"{config.name} {ONE_SHOT}": one_shot(generator),
+        f"{config.name} {PRA}": progressive(generator, ReconstructionConfig()),
+    }
+    ground_truth, corrupted = ground_truth_and_corrupted(samples)
     with torch.no_grad():
-        filled = [composites(samples, column.fill, device=cpu) for column in columns]
-    pictures = [*ground_truth_and_corrupted(samples), *filled]
+        filled = [composites(samples, fill, device=_CPU) for fill in fills.values()]
+    # Of what is shown, and not the evaluation's: a caption must be its picture's.
+    found = np.stack([psnr(to_tensor(fill), to_tensor(ground_truth)) for fill in filled])
     return comparison_grid(
-        [list(row) for row in zip(*pictures, strict=True)],
-        ["ground truth", "corrupted", *(column.title for column in columns)],
-        captions=[["", "", *(f"{each.psnr[item]:.1f} dB" for each in columns)] for item in chosen],
-        notes=[f"{words}: {gains[item]:+.1f} dB" for item, words in chosen.items()],
+        [list(row) for row in zip(ground_truth, corrupted, *filled, strict=True)],
+        ["ground truth", "corrupted", *fills],
+        captions=[["", "", *(f"{value:.1f} dB" for value in row)] for row in found.T],
+        notes=[
+            f"{words}: {row[-1] - row[0]:+.1f} dB"
+            for words, row in zip(chosen.values(), found.T, strict=True)
+        ],
     )
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Column:
-    """A method beside the others."""
-
-    title: str
-    fill: Fill
-    psnr: pd.Series
-    """dB, by item."""
-
-
-def _columns(name: str, scores: pd.DataFrame) -> list[_Column]:
-    """Return the best classical method, the model's one-shot prediction, and PRA."""
-    rival = _best_classical(scores)
-    generator = load_generator(name)
-    ours = {
-        ONE_SHOT: one_shot(generator),
-        PRA: progressive(generator, ReconstructionConfig()),
-    }
-    return [
-        _Column(title=rival, fill=CLASSICAL[rival], psnr=_psnr(scores, rival, FILL)),
-        *(
-            _Column(title=f"{name} {method}", fill=fill, psnr=_psnr(scores, name, method))
-            for method, fill in ours.items()
-        ),
-    ]
+def _samples(config: PicturesConfig, work: Work) -> list[Sample]:
+    manifest = read_manifest(config.data)
+    if manifest.hash != work.data_hash:
+        raise InputError(f"{config.data} is not the data that {config.evaluation} measured on")
+    return load_samples(config.data, manifest, work)
 
 
 def find_gains(scores: pd.DataFrame, name: str) -> pd.Series:
@@ -133,7 +133,7 @@ def find_gains(scores: pd.DataFrame, name: str) -> pd.Series:
         InputError: the evaluation measured no such model, or no classical method.
 
     """
-    rival = _best_classical(scores)
+    rival = best_classical(scores)
     ours = _psnr(scores, name, PRA)
     if ours.empty:
         raise InputError(f"the evaluation has no scores of {name}; name it among its --models")
@@ -151,7 +151,8 @@ def choose(gains: pd.Series) -> dict[int, str]:
     )
 
 
-def _best_classical(scores: pd.DataFrame) -> str:
+def best_classical(scores: pd.DataFrame) -> str:
+    """Name the classical method of the highest mean PSNR; `InputError` where there is none."""
     measured = scores[(scores["method"] == FILL) & scores["model"].isin(list(CLASSICAL))]
     means = measured[np.isfinite(measured["psnr"])].groupby("model")["psnr"].mean()
     if means.empty:

@@ -3,12 +3,14 @@
     python -m shipping.weights isnet-small runs/small-pixels/model runs/small/model
 
 The last checkpoint is shipped, its parameters rounded to bfloat16; those before it are the runs
-that led to it, from the first weights on. All their configurations and curves go along, without
-their places. The checksums are written anew, for all names.
+that led to it, from new weights on. Their configurations and curves go along, without their places
+on the machine. The checksums are written anew, for all names.
 """
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,15 +19,13 @@ from typing import Annotated, Any
 import torch
 import tyro
 
-from isnet.checkpoint import read_about, read_generator, save_generator
+from isnet.checkpoint import GENERATOR_FILES, read_about, read_generator, save_generator
 from isnet.config import InputError
-from isnet.shipped import CHECKSUMS_FILE, FOLDER, SHIPPED, checksum
+from isnet.shipped import CHECKSUMS_FILE, FILES, FOLDER, LICENCE_FILE, SHIPPED, checksum
 from pipelines.cli import parse, run_main
 
-LICENCE_FILE = "LICENSE"
-
-_PLACES = ("data", "output", "init_from", "tracking")
-"""Options of a run that say where something lay on the machine that trained."""
+_OF_THE_MACHINE = ("data", "output", "init_from", "tracking")
+"""Options of a run that say where something lay where it was trained."""
 
 _FACTS = ("data_hash", "extractor", "step", "psnr", "curve")
 """What is kept of a checkpoint beside its configuration."""
@@ -49,8 +49,8 @@ def main(argv: Sequence[str]) -> None:
     if not config.checkpoints:
         raise InputError("name the checkpoint to ship, after those of the runs before it")
     directory = ship(config.name, [Path(checkpoint) for checkpoint in config.checkpoints])
-    for file in sorted(directory.iterdir()):
-        print(f"{file.stat().st_size:>12,} bytes  {file}")
+    for file in FILES:
+        print(f"{(directory / file).stat().st_size:>12,} bytes  {directory / file}")
 
 
 def ship(name: str, checkpoints: Sequence[Path], *, folder: Path = FOLDER) -> Path:
@@ -62,28 +62,74 @@ def ship(name: str, checkpoints: Sequence[Path], *, folder: Path = FOLDER) -> Pa
         folder: of all shipped models; the model's directory in it holds its licence already.
 
     Raises:
-        InputError: no licence there, or a checkpoint that cannot be read.
+        InputError: no licence there, a checkpoint that cannot be read or that no run of ours left,
+            or runs that do not follow from each other.
 
     """
     directory = folder / name
     if not (directory / LICENCE_FILE).is_file():
         raise InputError(f"{directory} has no {LICENCE_FILE}; say there what they may be for")
     generator, config = read_generator(checkpoints[-1])
-    runs = [_facts(read_about(checkpoint)) for checkpoint in checkpoints]
-    about = {"name": name, "licence": LICENCE_FILE, "runs": runs, "config": runs[0]["config"]}
-    save_generator(directory, generator, config, about=about, parameters_as=torch.bfloat16)
+    runs = [_run(checkpoint) for checkpoint in checkpoints]
+    _require_one_training(checkpoints)
+    about = {
+        **runs[-1],
+        "licence": f"weights for research only, see {LICENCE_FILE} in isnet/weights/{name}",
+        "runs": runs,
+    }
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".") as scratch:
+        save_generator(scratch, generator, config, about=about, parameters_as=torch.bfloat16)
+        for file in GENERATOR_FILES:
+            os.replace(Path(scratch) / file, directory / file)
     _write_checksums(folder)
     return directory
 
 
-def _facts(about: Mapping[str, Any]) -> dict[str, Any]:
+def _run(checkpoint: Path) -> dict[str, Any]:
     """Keep of a run what is true wherever it is read."""
-    config = {name: value for name, value in about["config"].items() if name not in _PLACES}
+    about = _about(checkpoint)
+    config = {name: value for name, value in about["config"].items() if name not in _OF_THE_MACHINE}
+    config["loss"] = config["loss"] | {"extractor_weights": None}
     return {name: about[name] for name in _FACTS} | {"config": config}
 
 
+def _about(checkpoint: Path) -> Mapping[str, Any]:
+    about = read_about(checkpoint)
+    missing = [name for name in (*_FACTS, "config") if name not in about]
+    if missing:
+        raise InputError(
+            f"{checkpoint} lacks {', '.join(missing)}; give a checkpoint that train.py wrote"
+        )
+    return about
+
+
+def _require_one_training(checkpoints: Sequence[Path]) -> None:
+    """Refuse runs that did not begin with new weights, or that not all began with the same ones.
+
+    What is shipped says by the seed and the initialisation what it was before training.
+    """
+    configs = [_about(checkpoint)["config"] for checkpoint in checkpoints]
+    for index, (checkpoint, config) in enumerate(zip(checkpoints, configs, strict=True)):
+        started = config["init_from"]
+        if (started is None) != (index == 0):
+            rest = "with new weights" if started is None else f"from {started}"
+            raise InputError(
+                f"the run of {checkpoint} began {rest}; name the runs from the first one on"
+            )
+        if _start(config) != _start(configs[0]):
+            raise InputError(
+                f"the run of {checkpoint} has another seed or initialisation than the first one"
+            )
+
+
+def _start(config: Mapping[str, Any]) -> tuple[Any, ...]:
+    optimizer = config["optimizer"]
+    return config["seed"], optimizer["initialisation"], optimizer["init_std"]
+
+
 def _write_checksums(folder: Path) -> None:
-    files = sorted(f"{path.parent.name}/{path.name}" for path in folder.glob("*/*"))
+    names = [name for name in SHIPPED if (folder / name).is_dir()]
+    files = [f"{name}/{file}" for name in names for file in FILES]
     lines = [f"{checksum(folder / file)}  {file}\n" for file in files]
     (folder / CHECKSUMS_FILE).write_text("".join(lines), encoding="ascii")
 

@@ -16,11 +16,11 @@ from pipelines.models import (
     Model,
     fingerprint,
     load_checkpoint,
+    pinned,
     require_finite,
     require_quantisable,
 )
 from pipelines.storage import printable
-from pipelines.tracking.registry import is_registered, resolve_registered
 
 VERSION = 2
 """Version of how results are made: another one's are not taken over."""
@@ -47,7 +47,8 @@ class Survey:
         """Say what there is to do."""
         collection = self.collection
         lines = [
-            f"model {self.model.location} ({self.version})",
+            f"model {self.model.location} ({self.version})"
+            + (f"; {self.model.licence}" if self.model.licence else ""),
             f"{len(collection):,} pictures in {printable(self.config.input)}",
         ]
         if collection.without_mask:
@@ -89,9 +90,8 @@ def survey(config: InpaintConfig) -> Survey:
     """
     parse_actors(config.actors)
     check_backend(config.precision, config.backend, "cuda" if config.device == "gpu" else "cpu")
-    uri, location = config.tracking.uri, config.checkpoint
-    if is_registered(location):
-        location = resolve_registered(uri, location)  # the version, should the alias move
+    uri = config.tracking.uri
+    location = pinned(config.checkpoint, tracking_uri=uri)  # the version, should the alias move
     model = load_checkpoint(location, tracking_uri=uri)
     require_quantisable(model, precision=config.precision, backend=config.backend)
     require_finite(model.generator, model.location, device="cpu")

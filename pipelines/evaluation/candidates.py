@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -69,16 +69,25 @@ def named_locations(config: EvaluateConfig) -> list[tuple[str, str]]:
         if location in CLASSICAL:
             raise InputError(f"--untrained: {location} is not trained; name a checkpoint first")
         pairs.insert(1, (untrained_name(name), f"{UNTRAINED}{location}"))
-    if config.min_gain is not None and not any(at.startswith(UNTRAINED) for _, at in pairs):
-        raise InputError(
-            "--min-gain compares with an untrained network; add --untrained, or untrained:LOCATION "
-            "to --models"
-        )
+    if config.min_gain is not None:
+        _require_gain(pairs)
     names = [name for name, _ in pairs]
     for name in names:
         if names.count(name) > 1:
             raise InputError(f"two models are called {name!r}; name them: --models NAME=LOCATION")
     return pairs
+
+
+def _require_gain(pairs: Sequence[tuple[str, str]]) -> None:
+    """Refuse to ask for a gain where there is none to find: of a first model over another."""
+    (_, first), *others = pairs
+    if first in CLASSICAL or first.startswith(UNTRAINED):
+        raise InputError(f"--min-gain is of the first model, and {first} is not trained")
+    if not any(location.startswith(UNTRAINED) for _, location in others):
+        raise InputError(
+            "--min-gain compares with an untrained network; add --untrained, or untrained:LOCATION "
+            "to --models"
+        )
 
 
 def untrained_name(name: str) -> str:

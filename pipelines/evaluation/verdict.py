@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pipelines.evaluation.config import EvaluateConfig
 from pipelines.evaluation.model import UNTRAINED
-from pipelines.evaluation.outcome import EvaluationOutcome
+from pipelines.evaluation.outcome import Candidate, EvaluationOutcome
 from pipelines.evaluation.results import Results, Subject
 from pipelines.evaluation.rows import FILL, ONE_SHOT, PRA
 
@@ -25,13 +25,14 @@ def find_failures(
 
 
 def gain_words(outcome: EvaluationOutcome, results: Results) -> str | None:
-    """Say in one line what training brought; None without an untrained network to compare with."""
-    untrained = _untrained(outcome, results)
+    """Say in one line what training brought; None where nothing tells."""
+    untrained = _untrained(outcome)
     if untrained is None:
         return None
-    trained = _trained(outcome, results)
+    before, trained = _before(results, untrained), _trained(outcome, results)
     words = (
-        f"PSNR: untrained {untrained:.2f} dB, PRA {trained:.2f} dB: {trained - untrained:+.2f} dB"
+        f"PSNR: {untrained.name} {before:.2f} dB, {outcome.candidates[0].name} with PRA "
+        f"{trained:.2f} dB: {trained - before:+.2f} dB"
     )
     filled = next((each for each in outcome.candidates if each.location == _MEAN_FILL), None)
     if filled is None:
@@ -44,14 +45,20 @@ def missing_gain(outcome: EvaluationOutcome, results: Results, least: float | No
     """Say that the gain is not what was asked for; None where it is."""
     if least is None:
         return None
-    untrained = _untrained(outcome, results)
-    assert untrained is not None  # find_entrants saw to it
-    found = _trained(outcome, results) - untrained
+    untrained = _untrained(outcome)
+    assert untrained is not None  # named_locations saw to it
+    found = _trained(outcome, results) - _before(results, untrained)
     if found >= least:  # NaN is not: nothing was scored
         return None
-    return (
-        f"PRA is {found:+.2f} dB over the untrained network, and --min-gain asks for {least:g} dB"
-    )
+    return f"PRA is {found:+.2f} dB over {untrained.name}, and --min-gain asks for {least:g} dB"
+
+
+def _untrained(outcome: EvaluationOutcome) -> Candidate | None:
+    """Find the first untrained network that a trained one, the first model, stands before."""
+    first, *others = outcome.candidates
+    if first.generator is None or first.location.startswith(UNTRAINED):
+        return None
+    return next((each for each in others if each.location.startswith(UNTRAINED)), None)
 
 
 def _trained(outcome: EvaluationOutcome, results: Results) -> float:
@@ -59,12 +66,9 @@ def _trained(outcome: EvaluationOutcome, results: Results) -> float:
     return _psnr(results, Subject(model=outcome.candidates[0].name, method=PRA))
 
 
-def _untrained(outcome: EvaluationOutcome, results: Results) -> float | None:
-    """PSNR of the one-shot prediction of the first untrained network, dB."""
-    for each in outcome.candidates:
-        if each.location.startswith(UNTRAINED):
-            return _psnr(results, Subject(model=each.name, method=ONE_SHOT))
-    return None
+def _before(results: Results, untrained: Candidate) -> float:
+    """PSNR of the one-shot prediction of an untrained network, dB."""
+    return _psnr(results, Subject(model=untrained.name, method=ONE_SHOT))
 
 
 def _psnr(results: Results, subject: Subject) -> float:

@@ -9,9 +9,9 @@ from typing import Any
 import torch
 
 from isnet.inference import Backend, InferenceGenerator, Precision
-from pipelines.models import Model, fingerprint, load_checkpoint, require_finite, settled
+from pipelines.models import Model, fingerprint, load_checkpoint, pinned, require_finite
 from pipelines.storage import printable
-from pipelines.tracking.registry import is_registered, resolve_registered
+from pipelines.tracking.registry import is_registered
 from pipelines.tracking.server import resolve_uri
 
 
@@ -25,7 +25,7 @@ class ServedModel:
     place: str
     """Where it lies, an alias resolved; not for clients: a URI may carry a password."""
     description: dict[str, Any]
-    """Version, location, design, size, device, precision and backend, for `/v1/model`."""
+    """Version, location, licence, design, size, device, precision and backend, for `/v1/model`."""
 
 
 def load_served(
@@ -44,7 +44,7 @@ def load_served(
 
     """
     uri = resolve_uri(tracking_uri)
-    place = resolve_registered(uri, location) if is_registered(location) else settled(location)
+    place = pinned(location, tracking_uri=uri)
     model = load_checkpoint(place, tracking_uri=uri)
     device = "cuda" if torch.cuda.is_available() and backend != "openvino" else "cpu"
     generator = InferenceGenerator(
@@ -69,6 +69,7 @@ def _description(
         "design": model.config.design,
         "blocks": model.config.blocks,
         "channels": model.config.channels,
+        "licence": model.licence,
         "parameters": sum(tensor.numel() for tensor in model.generator.parameters()),
         "device": str(generator.device),
         "precision": generator.precision,

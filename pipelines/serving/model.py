@@ -78,8 +78,8 @@ class InpaintingModel:
     async def _load(self, location: str) -> ServedModel:
         if not location:
             raise InputError(
-                "no checkpoint is named; give build_app one as `checkpoint`, or the deployment "
-                "Model in its user_config"
+                "no checkpoint is named; give the deployment Model one in its user_config, such as "
+                "models:/isnet@champion"
             )
         return await asyncio.to_thread(
             load_served,

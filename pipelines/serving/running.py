@@ -46,7 +46,7 @@ _log = logging.getLogger("ray.serve")
 
 
 def resolve(config: LocalServeConfig) -> LocalServeConfig:
-    """Make every path absolute, and refuse what would be unsafe or cannot listen.
+    """Make every path absolute, refuse what would be unsafe or cannot listen, say the licence.
 
     Raises:
         InputError: others could reach the endpoint without a token, the port is taken (a
@@ -60,6 +60,7 @@ def resolve(config: LocalServeConfig) -> LocalServeConfig:
     location, uri = settled(config.checkpoint), resolve_uri(config.tracking_uri)
     model = load_checkpoint(location, tracking_uri=uri)  # a replica's error comes late, and long
     require_quantisable(model, precision=config.precision, backend=config.backend)
+    model.say_licence()
     return config.model_copy(
         update={
             "checkpoint": location,

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import isnet.config
 from isnet.checkpoint import GENERATOR_FILES
 from isnet.config import InputError
+from isnet.shipped import FOLDER
 from pipelines.storage import first_line, printable
 from pipelines.tracking.server import as_input_error, connect, resolve_uri
 
@@ -208,9 +209,11 @@ def _release(package: str) -> str:
 
 
 def _copy_package(target: Path) -> Path:
-    """Copy the isnet package without compiled files."""
+    """Copy the isnet package without compiled files and without shipped weights."""
     package = Path(isnet.config.__file__).parent
-    shutil.copytree(package, target / "isnet", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(
+        package, target / "isnet", ignore=shutil.ignore_patterns("__pycache__", FOLDER.name)
+    )
     return target / "isnet"
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from torch import Tensor
 
@@ -13,7 +12,7 @@ from isnet.config import SIZE_MULTIPLE, InputError
 from isnet.losses import needs_extractor
 from isnet.vgg import build_extractor
 from pipelines.evaluation.work import plan_work
-from pipelines.models import load_checkpoint
+from pipelines.models import Model, fingerprint, load_checkpoint
 from pipelines.shards import Manifest
 from pipelines.storage import printable
 from pipelines.tracking.runs import git_commit
@@ -53,15 +52,17 @@ def inspect(config: TrainConfig, manifest: Manifest) -> Inspection:
     row_groups = read_row_groups(config.data, manifest, "train")
     steps_per_epoch(row_groups, config.batch_size)
     plan_work(config.data, manifest, images=config.validation_images, seed=WORK_SEED)
+    start = None if config.init_from is None else _start(config, config.init_from)
     return Inspection(
         facts={
             "data_hash": manifest.hash,
             "git_commit": git_commit(Path(__file__).parent),
             "extractor": _extractor_source(config),
             "design": config.generator.design,
+            **({} if start is None else _facts(start)),
         },
         row_groups=row_groups,
-        init_state=None if config.init_from is None else _init_state(config, config.init_from),
+        init_state=None if start is None else start.generator.state_dict(),
     )
 
 
@@ -79,12 +80,17 @@ def _extractor_source(config: TrainConfig) -> str:
     return build_extractor(config.loss.extractor, config.loss.extractor_weights).source
 
 
-def _init_state(config: TrainConfig, init_from: str) -> Mapping[str, Tensor]:
+def _start(config: TrainConfig, init_from: str) -> Model:
     model = load_checkpoint(init_from, tracking_uri=config.tracking.uri)
     if model.config != config.generator:
         raise InputError(
             f"--init-from {model.location} is {asdict(model.config)}, but the run trains "
             f"{asdict(config.generator)}; make --generator.design, .blocks and .channels agree"
         )
-    state: dict[str, Any] = model.generator.state_dict()
-    return state
+    return model
+
+
+def _facts(start: Model) -> dict[str, str]:
+    """Tell which weights training starts from, and the licence that goes with them."""
+    facts = {"started_from": fingerprint(start.generator)}
+    return facts if start.licence is None else facts | {"licence": start.licence}

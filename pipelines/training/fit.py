@@ -18,7 +18,7 @@ from isnet.config import InputError
 from pipelines import logs
 from pipelines.claim import Claim
 from pipelines.logs import say, warn
-from pipelines.models import require_settled, settled
+from pipelines.models import pinned, require_settled
 from pipelines.shards import read_manifest
 from pipelines.storage import absolute, local_copy, printable, require_absolute
 from pipelines.tracking.registry import register_model
@@ -79,13 +79,14 @@ def resolve(config: Config) -> Config:
             require_absolute(flag, location)
     if config.init_from is not None:
         require_settled("--init-from", config.init_from)
+    uri = resolve_uri(config.tracking.uri)
     return replace(
         config,
         data=absolute(config.data),
         output=absolute(config.output),
-        init_from=config.init_from and settled(config.init_from),
+        init_from=config.init_from and pinned(config.init_from, tracking_uri=uri),
         loss=replace(config.loss, extractor_weights=weights and absolute(weights)),
-        tracking=replace(config.tracking, uri=resolve_uri(config.tracking.uri)),
+        tracking=replace(config.tracking, uri=uri),
     )
 
 

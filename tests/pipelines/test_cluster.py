@@ -16,7 +16,7 @@ from ray.data import DataContext, ExecutionResources
 from ray.data._internal.execution.execution_callback import ExecutionCallback
 from ray.data._internal.execution.streaming_executor import StreamingExecutor
 
-from pipelines.cluster import _REST_SECONDS, connect, rest_between_steps
+from pipelines.cluster import _STEP_SECONDS, connect, rest_between_steps
 
 ROOT = Path(__file__).parents[2]
 
@@ -102,7 +102,7 @@ def test_ray_data_rests_while_its_consumer_has_enough(monkeypatch: pytest.Monkey
     for _ in rows.iter_batches(batch_size=8):
         time.sleep(0.05)
     # Without a rest there are thousands.
-    assert 0 < _Counter.steps <= (time.monotonic() - started) / _REST_SECONDS + 1
+    assert 0 < _Counter.steps <= (time.monotonic() - started) / _STEP_SECONDS + 1
 
 
 def _eight_pictures(_: dict[str, np.ndarray]) -> Iterator[dict[str, np.ndarray]]:

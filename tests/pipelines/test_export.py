@@ -66,6 +66,8 @@ def test_a_file_that_is_there_is_replaced_only_when_asked(
 def test_the_shipped_model_is_exported_unless_another_is_named(tmp_path: Path) -> None:
     main(["--output", str(tmp_path / "isnet.onnx")])
     require_graph_of(tmp_path / "isnet.onnx", load_generator("isnet-small"))
+    about = {each.key: each.value for each in onnx.load(tmp_path / "isnet.onnx").metadata_props}
+    assert about["licence"].startswith("weights for research only")
 
 
 def test_a_graph_that_differs_gets_nowhere(checkpoint: Path, tmp_path: Path) -> None:

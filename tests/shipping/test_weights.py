@@ -27,9 +27,17 @@ def checkpoints(tmp_path):
         folder = tmp_path / "runs" / str(step)
         folder.mkdir(parents=True)
         optimizer = {name: value for name, value in START.items() if name != "seed"}
-        places = {"data": "/secret", "output": "/secret", "init_from": None, "tracking": {}}
+        places = {"data": "/secret", "output": "/secret", "tracking": {"uri": "/secret"}}
+        start = {"init_from": str(found[-1]) if found else None}
+        loss = {"l1": step, "extractor_weights": "/secret"}
         about = {
-            "config": {"seed": START["seed"], "optimizer": optimizer} | places,
+            "config": {
+                "seed": START["seed"],
+                "optimizer": optimizer,
+                "loss": loss,
+                **places,
+                **start,
+            },
             "data_hash": "abc",
             "extractor": "none",
             "step": step,
@@ -53,7 +61,7 @@ def folder(tmp_path, monkeypatch):
 
 def test_shipped_weights_are_the_last_checkpoint_s_to_bfloat16_s_precision(checkpoints, folder):
     ship(shipped.SMALL, checkpoints, folder=folder)
-    image = torch.rand(1, 3, 32, 32)
+    image = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         before = load_generator(checkpoints[-1])(image)
         after = load_generator(shipped.SMALL)(image)
@@ -74,12 +82,40 @@ def test_all_runs_are_told_without_their_places(checkpoints, folder):
     assert "secret" not in json.dumps(about)
 
 
+def test_the_facts_are_those_of_the_last_run(checkpoints, folder):
+    about = read_about(ship(shipped.SMALL, checkpoints, folder=folder))
+    assert (about["step"], about["config"]["loss"]["l1"]) == (20, 20)
+    assert (about["extractor"], about["data_hash"]) == ("none", "abc")
+
+
 def test_what_they_started_from_can_be_built_again(checkpoints, folder):
     ship(shipped.SMALL, checkpoints, folder=folder)
     model = load_checkpoint(shipped.SMALL, tracking_uri="sqlite://")
     found = untrained_generator(model, tracking_uri="sqlite://").state_dict()
     expected = new_generator(SMALL, **START).state_dict()
     assert all(torch.equal(found[name], expected[name]) for name in expected)
+
+
+def test_a_run_that_did_not_begin_with_new_weights_is_not_the_first(checkpoints, folder):
+    with pytest.raises(InputError, match=r"began from .*; name the runs from the first one on"):
+        ship(shipped.SMALL, checkpoints[1:], folder=folder)
+
+
+def test_a_run_that_began_anew_does_not_follow_another(checkpoints, folder):
+    with pytest.raises(InputError, match="began with new weights"):
+        ship(shipped.SMALL, [checkpoints[0], checkpoints[0]], folder=folder)
+
+
+def test_a_checkpoint_that_no_run_left_is_named(checkpoints, folder, tmp_path):
+    save_generator(tmp_path, new_generator(SMALL, **START), SMALL)
+    with pytest.raises(InputError, match=r"lacks data_hash, .* give a checkpoint that train.py"):
+        ship(shipped.SMALL, [tmp_path], folder=folder)
+
+
+def test_nothing_but_a_models_files_is_summed(checkpoints, folder):
+    (folder / shipped.SMALL / ".DS_Store").touch()
+    ship(shipped.SMALL, checkpoints, folder=folder)
+    assert "DS_Store" not in (folder / shipped.CHECKSUMS_FILE).read_text()
 
 
 def test_weights_without_a_licence_are_not_shipped(checkpoints, folder):

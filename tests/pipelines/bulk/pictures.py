@@ -40,10 +40,10 @@ def write_masks(folder: Path, pictures: Path) -> None:
         Image.fromarray(hole).save(target)
 
 
-def config_of(folder: Path, checkpoint: Path, **changes: object) -> InpaintConfig:
+def config_of(folder: Path, model: Path | str, **changes: object) -> InpaintConfig:
     """A job on `folder/photos` and `folder/masks`, recorded in `folder/mlflow.db`."""
     given: dict[str, object] = {
-        "checkpoint": str(checkpoint),
+        "checkpoint": str(model),
         "input": str(folder / "photos"),
         "masks": str(folder / "masks"),
         "output": str(folder / "out"),

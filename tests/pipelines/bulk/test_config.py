@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -45,9 +44,11 @@ def test_paths_become_absolute_and_ways_to_find_masks_stay(tmp_path, monkeypatch
     for masks in ("alpha", "chroma:00ff00", "column:mask", "s3://bucket/masks"):
         assert resolve(config_of(tmp_path, tmp_path, masks=masks)).masks == masks
     for name in ("models:/isnet@champion", "isnet-small"):
-        assert resolve(replace(config_of(tmp_path, tmp_path), checkpoint=name)).checkpoint == name
-    places = InpaintConfig(input="photos", masks="masks", output="out")
-    assert places.checkpoint == "isnet-small"
+        assert resolve(config_of(tmp_path, name)).checkpoint == name
+
+
+def test_the_shipped_model_fills_unless_another_is_named():
+    assert InpaintConfig(input="photos", masks="masks", output="out").checkpoint == "isnet-small"
 
 
 def test_secrets_are_not_shown(tmp_path):

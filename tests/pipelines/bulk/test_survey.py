@@ -41,6 +41,12 @@ def test_it_says_what_there_is_to_do(photos, configured, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def test_it_says_what_a_shipped_model_may_be_used_for(photos, configured):
+    found = survey(configured(checkpoint="isnet-small"))
+    licence = "weights for research only, see LICENSE in isnet/weights/isnet-small"
+    assert found.plan()[0] == f"model isnet-small ({found.version}); {licence}"
+
+
 def test_it_says_what_an_earlier_start_has_filled(photos, configured, tmp_path):
     found = survey(configured())
     claim_output(found.config.output, found.identity)

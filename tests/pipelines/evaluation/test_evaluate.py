@@ -175,7 +175,8 @@ def test_the_last_line_says_what_training_brought(checkpoint, run, scores, capsy
     }
     trained, untrained, filled = psnr.values()
     assert last == (
-        f"PSNR: untrained {untrained:.2f} dB, PRA {trained:.2f} dB: {trained - untrained:+.2f} dB; "
+        f"PSNR: ours, untrained {untrained:.2f} dB, ours with PRA {trained:.2f} dB: "
+        f"{trained - untrained:+.2f} dB; "
         f"{trained - filled:+.2f} dB over mean fill, {filled:.2f} dB"
     )
 
@@ -187,6 +188,14 @@ def test_too_small_a_gain_fails_after_everything_was_written(
     assert "--min-gain asks for 3 dB" in capsys.readouterr().err
     assert (tmp_path / "out" / "report.html").exists()
     assert len(_records(MlflowClient(tracking_uri))) == 1
+
+
+def test_the_gain_is_over_any_untrained_model_that_is_named(checkpoint, run, capsys):
+    new = f"new=untrained:{checkpoint('other')}"
+    assert run(f"ours={checkpoint(seed=1)}", new, flags=["--min-gain", "-99"]) == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.startswith("PSNR: new ")
+    assert ", ours with PRA " in last
 
 
 def test_a_model_without_a_finite_output_has_errors_and_the_others_go_on(
@@ -228,6 +237,8 @@ def test_lpips_is_left_out_of_pictures_that_are_too_small_for_it(capsys):
         ("nosuch://bucket/x", [], "cannot open nosuch://bucket/x"),
         ("models:/isnet/9", [], "has no usable models:/isnet/9"),
         ("/none", ["--min-gain", "3"], "add --untrained"),
+        ("telea", ["--min-gain", "3"], "--min-gain is of the first model, and telea is not"),
+        ("untrained:/none", ["--min-gain", "3"], "and untrained:/none is not trained"),
         ("/none", ["--images", "0"], "images is 0"),
         ("telea", ["--untrained"], "telea is not trained; name a checkpoint first"),
         ("telea", ["--plan", "/none.json"], "there is no plan at /none.json"),

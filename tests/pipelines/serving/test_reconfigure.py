@@ -66,5 +66,5 @@ def test_a_first_model_that_cannot_be_loaded_is_an_error(
 
 
 def test_a_configuration_without_a_checkpoint_says_where_it_belongs(replica: InpaintingModel):
-    with pytest.raises(InputError, match="give build_app one as `checkpoint`"):
+    with pytest.raises(InputError, match="give the deployment Model one"):
         _configure(replica, revision="2")

@@ -189,6 +189,7 @@ def test_mlflow_loads_the_model_in_a_process_without_the_repository(
         "assert len(filled) == 2\n"
         "import isnet.inpainter\n"
         "assert 'mlartifacts' in isnet.inpainter.__file__\n"
+        "assert not pathlib.Path(isnet.__file__).with_name('weights').exists()  # 11 MB, unused\n"
         "pathlib.Path('filled.png').write_bytes(filled[1])\n"
     )
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}

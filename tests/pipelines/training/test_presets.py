@@ -11,6 +11,7 @@ import torch
 from isnet.checkpoint import load_generator, read_config
 from isnet.config import InputError, LossConfig
 from isnet.shipped import SMALL, shipped_directory
+from pipelines.models import fingerprint
 from pipelines.shards import read_manifest
 from pipelines.tracking.runs import TrackingConfig
 from pipelines.training.checks import inspect
@@ -24,10 +25,13 @@ def test_the_small_preset_builds_the_network_that_is_shipped():
 
 def test_fine_tuning_starts_from_the_shipped_weights(prepared):
     preset = replace(finetune(), data=prepared, crop_size=0, loss=LossConfig(extractor="random"))
-    found = inspect(preset, read_manifest(prepared)).init_state
+    inspection = inspect(preset, read_manifest(prepared))
+    found = inspection.init_state
     shipped = load_generator(SMALL).state_dict()
     assert found.keys() == shipped.keys()
     assert all(torch.equal(found[name], shipped[name]) for name in shipped)
+    assert inspection.facts["licence"].startswith("weights for research only")
+    assert inspection.facts["started_from"] == fingerprint(load_generator(SMALL))
 
 
 def test_a_job_may_start_from_a_name_but_not_from_a_relative_path(monkeypatch):

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import ray
+from ray.data import DataContext
 
 from isnet.config import InputError
 from pipelines.shards import SCHEMAS, encode_shard, read_manifest
@@ -146,6 +147,13 @@ def test_batches_have_the_promised_types(row_groups, masks):
     assert batch["decoded"].all()
 
 
+def test_reading_leaves_the_cores_to_training(row_groups, masks, monkeypatch):
+    context = DataContext.get_current()
+    monkeypatch.setattr(context, "custom_execution_callback_classes", [])
+    next(iter(_stream(row_groups, masks).batches(0, 1)))
+    assert len(context.custom_execution_callback_classes) == 1
+
+
 def test_images_are_flipped_and_masks_turned_at_random(row_groups, masks):
     batches = list(_stream(row_groups, masks).batches(0, 20))
     images = np.concatenate([batch["image"] for batch in batches]).astype(int)
@@ -228,6 +236,7 @@ def test_masks_are_cut_and_not_made_smaller(row_groups, ray_session):
     stripes[:, :, ::4] = stripes[:, :, 1::4] = True  # two of four columns
     holes = _read(row_groups[0].file, ray.put(MaskBank.pack(stripes)), rows=32, crop_size=8)["hole"]
     assert holes.shape == (32, 8, 8)
+    assert len({hole.tobytes() for hole in holes}) > 4  # at another place each time
     for hole in holes:
         line = hole[0] if (hole == hole[0]).all() else hole[:, 0]  # masks are turned, too
         assert np.count_nonzero(np.diff(line)) <= 4  # 7 were the stripes half as wide
