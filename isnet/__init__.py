@@ -1,6 +1,6 @@
 """ISNet image inpainting: networks, losses, progressive reconstruction, metrics.
 
-generator = isnet.load_generator("runs/demo/model")
+generator = isnet.load_generator("isnet-small")
 result = isnet.Inpainter(generator)(Image.open("photo.jpg"), Image.open("mask.png"))
 """
 

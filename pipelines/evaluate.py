@@ -5,10 +5,11 @@
         --models eq5=runs/faces/model champion=models:/isnet@champion authors=G.pth mean-fill
 
 A model is a checkpoint directory of ours or an authors' .pth file, as a local path or a URI
-(s3://...), a registered model (models:/isnet/1), or a classical method: mean-fill, telea,
-navier-stokes, biharmonic. All are measured on the same work, whose hash is in every table; the
-same command goes on where an interrupted one stopped. In the output, report.html holds everything
-together and scores.parquet has the scores of every image. --dry-run prints what would be measured.
+(s3://...), a registered model (models:/isnet/1), isnet-small, which comes along, or a classical
+method: mean-fill, telea, navier-stokes, biharmonic. All are measured on the same work, whose hash
+is in every table; the same command goes on where an interrupted one stopped. In the output,
+report.html holds everything together and scores.parquet has the scores of every image. --dry-run
+prints what would be measured.
 """
 
 from __future__ import annotations

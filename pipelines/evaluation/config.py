@@ -60,7 +60,7 @@ class EvaluateConfig:
     def __post_init__(self) -> None:
         """Reject what could not run."""
         if not self.models:
-            raise InputError("--models names nothing; give a checkpoint, e.g. runs/demo/model")
+            raise InputError("--models names nothing; give a checkpoint, or isnet-small")
         if self.images < 1:
             raise InputError(f"images is {self.images}; it must be at least 1")
         if self.latency_images < 0:

@@ -27,7 +27,8 @@ class Candidate:
     name: str
     """What the tables call it."""
     location: str
-    """Checkpoint, authors' file or registered model; or the name of a classical method."""
+    """Checkpoint or authors' file; or the name of a registered or shipped model, or of a classical
+    method."""
     fingerprint: str
     """Hash of its weights, so that it is the same model everywhere and in a later run."""
     generator: GeneratorConfig | None = None

@@ -192,7 +192,7 @@ def smoke() -> TrainConfig:
 def small() -> TrainConfig:
     """Train the network of `isnet-small` from the start: narrow, on crops of 128x128.
 
-    The settings of `smoke`, for hours on a laptop or minutes on a GPU.
+    The settings of `smoke`, for hours instead of minutes.
     """
     recipe = smoke()
     return replace(
@@ -213,7 +213,7 @@ def small() -> TrainConfig:
 
 
 def finetune() -> TrainConfig:
-    """Train `isnet-small` on: a few minutes on a laptop, on photographs of one's own."""
+    """Train `isnet-small` on, with photographs of one's own; its licence stays."""
     recipe = small()
     return replace(
         recipe,
