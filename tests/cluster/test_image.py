@@ -187,6 +187,7 @@ def test_it_holds_neither_tests_nor_data(replayed: Replay):
     held = {path.name for path in replayed.workdir.iterdir()}
     assert held - {"isnet.egg-info"} == {
         "LICENSE",
+        "NOTICE",
         "README.md",
         "cluster",
         "constraints.txt",
