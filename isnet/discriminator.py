@@ -10,6 +10,9 @@ from torch import Tensor, nn
 from isnet.config import DiscriminatorConfig
 from isnet.layers import leaky_relu, sn_conv
 
+SMALLEST_SIDE = 24
+"""Side of the smallest image in which a patch is left to judge."""
+
 
 class PatchDiscriminator(nn.Module):
     """Five spectrally normalised 4x4 convolutions, three of stride 2, two of stride 1."""

@@ -33,10 +33,11 @@ def shipped_directory(name: str) -> Path:
     """Return the checkpoint directory of one of `SHIPPED`, its files checked.
 
     Raises:
-        InputError: a file is missing or not the one that was shipped.
+        InputError: no such name, or a file that is missing or not the one that was shipped.
 
     """
-    assert name in SHIPPED
+    if name not in SHIPPED:
+        raise InputError(f"{name} is no shipped model: {', '.join(SHIPPED)}")
     for file, expected in _checksums(name).items():
         path = FOLDER / file
         if not path.is_file():

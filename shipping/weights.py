@@ -70,8 +70,9 @@ def ship(name: str, checkpoints: Sequence[Path], *, folder: Path = FOLDER) -> Pa
     if not (directory / LICENCE_FILE).is_file():
         raise InputError(f"{directory} has no {LICENCE_FILE}; say there what they may be for")
     generator, config = read_generator(checkpoints[-1])
-    runs = [_run(checkpoint) for checkpoint in checkpoints]
-    _require_one_training(checkpoints)
+    abouts = [_about(checkpoint) for checkpoint in checkpoints]
+    _require_one_training(checkpoints, abouts)
+    runs = [_run(about) for about in abouts]
     about = {
         **runs[-1],
         "licence": f"weights for research only, see {LICENCE_FILE} in isnet/weights/{name}",
@@ -85,9 +86,8 @@ def ship(name: str, checkpoints: Sequence[Path], *, folder: Path = FOLDER) -> Pa
     return directory
 
 
-def _run(checkpoint: Path) -> dict[str, Any]:
+def _run(about: Mapping[str, Any]) -> dict[str, Any]:
     """Keep of a run what is true wherever it is read."""
-    about = _about(checkpoint)
     config = {name: value for name, value in about["config"].items() if name not in _OF_THE_MACHINE}
     config["loss"] = config["loss"] | {"extractor_weights": None}
     return {name: about[name] for name in _FACTS} | {"config": config}
@@ -103,20 +103,20 @@ def _about(checkpoint: Path) -> Mapping[str, Any]:
     return about
 
 
-def _require_one_training(checkpoints: Sequence[Path]) -> None:
+def _require_one_training(checkpoints: Sequence[Path], abouts: Sequence[Mapping[str, Any]]) -> None:
     """Refuse runs that did not begin with new weights, or that not all began with the same ones.
 
     What is shipped says by the seed and the initialisation what it was before training.
     """
-    configs = [_about(checkpoint)["config"] for checkpoint in checkpoints]
-    for index, (checkpoint, config) in enumerate(zip(checkpoints, configs, strict=True)):
+    first, *_ = configs = [about["config"] for about in abouts]
+    for checkpoint, config in zip(checkpoints, configs, strict=True):
         started = config["init_from"]
-        if (started is None) != (index == 0):
+        if (started is None) != (config is first):
             rest = "with new weights" if started is None else f"from {started}"
             raise InputError(
                 f"the run of {checkpoint} began {rest}; name the runs from the first one on"
             )
-        if _start(config) != _start(configs[0]):
+        if _start(config) != _start(first):
             raise InputError(
                 f"the run of {checkpoint} has another seed or initialisation than the first one"
             )

@@ -9,6 +9,7 @@ from pathlib import Path
 from torch import Tensor
 
 from isnet.config import SIZE_MULTIPLE, InputError
+from isnet.discriminator import SMALLEST_SIDE
 from isnet.losses import needs_extractor
 from isnet.vgg import build_extractor
 from pipelines.evaluation.work import plan_work
@@ -49,6 +50,7 @@ def inspect(config: TrainConfig, manifest: Manifest) -> Inspection:
         )
     _require_no_larger("--size", config.size, config, manifest.size)
     _require_no_larger("--crop-size", config.crop_size, config, config.size or manifest.size)
+    _require_judgeable(config, config.crop_size or config.size or manifest.size)
     row_groups = read_row_groups(config.data, manifest, "train")
     steps_per_epoch(row_groups, config.batch_size)
     plan_work(config.data, manifest, images=config.validation_images, seed=WORK_SEED)
@@ -71,6 +73,17 @@ def _require_no_larger(flag: str, side: int, config: TrainConfig, limit: int) ->
         raise InputError(
             f"{flag} {side} is larger than the pictures of {printable(config.data)}, "
             f"{limit}x{limit}; lower it"
+        )
+
+
+def _require_judgeable(config: TrainConfig, side: int) -> None:
+    """Refuse pictures that the discriminator cannot judge, where the loss has a use for it."""
+    weights = config.loss.weights()
+    if side < SMALLEST_SIDE and (weights.adversarial or weights.feature_matching):
+        raise InputError(
+            f"training pictures of {side}x{side} are too small for the discriminator, which needs "
+            f"{SMALLEST_SIDE}x{SMALLEST_SIDE}; raise --crop-size or --size, or train without it: "
+            "--loss.adversarial 0 --loss.feature-matching 0"
         )
 
 

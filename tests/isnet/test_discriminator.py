@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 
 import numpy as np
+import pytest
 import torch
 
-from isnet.discriminator import build_discriminator
+from isnet.discriminator import SMALLEST_SIDE, build_discriminator
 from tests.reference import golden, published_state, reference_input
 
 TENSORS = {"orig": "original", "u": "0._u", "v": "0._v"}
@@ -46,6 +47,14 @@ def test_five_feature_maps_the_last_the_logits():
         (1, 6, 6),
     ]
     assert features[-1] is logits
+
+
+def test_the_smallest_side_is_the_smallest_that_leaves_a_patch():
+    discriminator = build_discriminator(channels=2)
+    logits, _ = discriminator(torch.rand(1, 3, SMALLEST_SIDE, SMALLEST_SIDE))
+    assert logits.shape == (1, 1, 1, 1)
+    with pytest.raises(RuntimeError, match="can't be greater than actual input size"):
+        discriminator(torch.rand(1, 3, SMALLEST_SIDE - 1, SMALLEST_SIDE - 1))
 
 
 def test_sigmoid_bounds_every_layer():

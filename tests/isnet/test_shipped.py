@@ -138,6 +138,11 @@ def test_sums_that_are_no_text_are_a_users_mistake(copied):
         load_generator(SMALL)
 
 
+def test_no_other_name_has_a_directory():
+    with pytest.raises(InputError, match=r"\.\./secrets is no shipped model: isnet-small"):
+        shipped_directory("../secrets")
+
+
 def test_what_is_no_model_names_the_shipped_ones():
     with pytest.raises(InputError, match=r"no checkpoint at isnet-smal: .* or isnet-small"):
         load_generator("isnet-smal")

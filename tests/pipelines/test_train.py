@@ -143,7 +143,7 @@ def test_training_starts_from_a_given_generator(config, tmp_path):
             config,
             num_workers=1,
             steps=2,
-            crop_size=16,  # too little for the discriminator
+            crop_size=16,
             loss=LossConfig(extractor="random", adversarial=0),
             init_from=str(tmp_path / "start"),
             optimizer=slow,
@@ -243,6 +243,7 @@ def test_training_ends_early_and_publishes_the_best(config, capsys):
         ({"init_from": "isnet-small"}, "isnet-small is .*'channels': 16.*but the run trains"),
         ({"loss": LossConfig(extractor="vgg19")}, "no vgg19 weights"),
         ({"batch_size": 400, "num_workers": 1}, "fewer than one batch of 400"),
+        ({"crop_size": 16}, "training pictures of 16x16 are too small for the discriminator"),
         ({"crop_size": 64}, "crop-size 64 is larger than the pictures of .*, 32x32"),
         ({"device": "gpu"}, "the cluster has 0 GPU.* give --wait"),
         ({"cpus_per_worker": 3}, r"room for 1 worker\(s\) of 3 CPUs, --num-workers is 2"),

@@ -9,10 +9,11 @@ export const UNKNOWN = {
 };
 
 /** List version, device and limits in the footer. */
-export function showModel({ version, design, parameters, device, precision, backend, limits, error }) {
+export function showModel({ version, design, parameters, device, precision, backend, limits, licence, error }) {
   const loaded = { Model: version, Network: `${design}, ${(parameters / 1e6).toFixed(1)} M parameters`, "Runs on": `${device}, ${precision}, ${backend}` };
   const facts = {
     ...(error ? { Model: `not loaded: ${error}` } : loaded),
+    ...(licence ? { Licence: licence } : {}),
     Takes: `${limits.formats.map((name) => name.toUpperCase()).join(", ")} up to ${megapixels(limits.max_pixels)} and ${fileSize(limits.max_bytes)}`,
     Computes: `up to ${megapixels(limits.max_region_pixels)} a pass, for ${limits.max_seconds} s`,
   };

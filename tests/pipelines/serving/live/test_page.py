@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.pipelines.serving.jobs_page_driver import JobsPage
 from tests.pipelines.serving.page_driver import (
@@ -64,6 +64,15 @@ def photograph(samples: Path, tmp_path: Path) -> Path:
     with Image.open(samples / "lake-sherburne.jpg") as image:
         image.resize(SIZE).save(tmp_path / "lake.png")
     return tmp_path / "lake.png"
+
+
+def test_the_footer_says_what_the_model_may_be_used_for(open_page: Open) -> None:
+    def licensed(route: Route) -> None:
+        answer = route.fetch()
+        route.fulfill(response=answer, json=answer.json() | {"licence": "research only"})
+
+    page = open_page(lambda page: page.route("**/v1/model", licensed))
+    expect(page.get_by_label("Model", exact=True)).to_contain_text("research only")
 
 
 def test_loads_without_errors_and_asks_no_other_host(open_page: Open, endpoint):
