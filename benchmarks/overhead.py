@@ -132,6 +132,7 @@ def train_config(config: OverheadConfig, folder: Path, *, gpu: bool) -> TrainCon
             batch_size=config.batch * WORKERS,
             num_workers=WORKERS,
             device="gpu" if gpu else "cpu",
+            precision="bf16" if gpu else "fp32",
             threads_per_worker=_threads(config),
             validation_images=4,
             generator=GeneratorConfig(blocks=config.blocks, channels=config.channels),
@@ -216,7 +217,7 @@ def _time_bare(config: OverheadConfig, settings: TrainConfig, folder: Path) -> S
         optimizer=settings.optimizer,
         threads=_threads(config),
         gpu=settings.device == "gpu",
-        bf16=settings.device == "gpu",  # what `auto` is in training
+        bf16=settings.precision == "bf16",
         output=str(output),
     )
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]

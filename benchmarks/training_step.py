@@ -78,7 +78,7 @@ VARIANTS = {
     "all": replace(SENSIBLE, bf16=True, compiled=True),
 }
 """`step` is isnet's trainer without any option, and each option is added to it alone. `default` is
-what pipelines/train.py does on a CPU, `default_bf16` on a GPU."""
+what pipelines/train.py does in fp32, `default_bf16` where the device computes in bf16."""
 
 
 @dataclass(frozen=True, kw_only=True)

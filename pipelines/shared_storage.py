@@ -6,10 +6,8 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
-import ray
-from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
-
 from isnet.config import InputError
+from pipelines.nodes import alive_nodes, ask_nodes
 from pipelines.storage import (
     exists,
     first_line,
@@ -19,11 +17,6 @@ from pipelines.storage import (
     printable,
     write_atomically,
 )
-
-
-def alive_nodes() -> list[dict[str, Any]]:
-    """List the nodes of the cluster that Ray is connected to."""
-    return [node for node in ray.nodes() if node["Alive"]]
 
 
 def require_shared(output: str, inputs: Sequence[tuple[str, str, str]]) -> None:
@@ -58,14 +51,8 @@ def require_shared(output: str, inputs: Sequence[tuple[str, str, str]]) -> None:
 
 def _require_seen(flag: str, location: str, sight: str, nodes: list[dict[str, Any]]) -> None:
     """Let every node look for a file that is there."""
-    look = ray.remote(num_cpus=0)(_sees)
-    answers = [
-        look.options(
-            scheduling_strategy=NodeAffinitySchedulingStrategy(str(node["NodeID"]), soft=False)
-        ).remote(sight)
-        for node in nodes
-    ]
-    blind = [node for node, seen in zip(nodes, ray.get(answers), strict=True) if not seen]
+    answers = ask_nodes(nodes, _sees, sight)
+    blind = [node for node, seen in zip(nodes, answers, strict=True) if not seen]
     if blind:
         names = ", ".join(str(node["NodeName"]) for node in blind)
         raise InputError(

@@ -6,10 +6,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import ray
+import torch
 
 from isnet.config import InputError
+from isnet.inference import has_bf16
+from pipelines.nodes import alive_nodes, ask_nodes
 from pipelines.shards import MANIFEST
-from pipelines.shared_storage import alive_nodes, require_shared
+from pipelines.shared_storage import require_shared
 from pipelines.storage import join
 from pipelines.tracking.server import sqlite_path
 from pipelines.training.config import AUTO, TrainConfig
@@ -28,7 +31,7 @@ def place(config: TrainConfig) -> TrainConfig:
         device = "gpu" if gpus else "cpu"
     precision = config.precision
     if precision == AUTO:
-        precision = "bf16" if device == "gpu" else "fp32"
+        precision = "bf16" if device == "gpu" or _cpus_have_bf16() else "fp32"
     workers = config.num_workers
     if workers == AUTO:
         workers = _share_of(gpus, config) if device == "gpu" else 1
@@ -37,6 +40,13 @@ def place(config: TrainConfig) -> TrainConfig:
         _require_room(placed, gpus)
     _require_shared_storage(placed)
     return placed
+
+
+def _cpus_have_bf16() -> bool:
+    """Ask every node whether its CPU computes in bfloat16, instead of imitating it slowly."""
+    nodes = alive_nodes()
+    cpu = torch.device("cpu")
+    return has_bf16(cpu) if len(nodes) < 2 else all(ask_nodes(nodes, has_bf16, cpu))
 
 
 def _share_of(gpus: int, config: TrainConfig) -> int:

@@ -7,10 +7,14 @@ from pathlib import Path
 
 import pytest
 import ray
+import torch
 
 from isnet.config import InputError
+from isnet.inference import has_bf16
 from pipelines import shared_storage
+from pipelines.nodes import ask_nodes
 from pipelines.tracking.runs import TrackingConfig
+from pipelines.training import placement
 from pipelines.training.config import TrainConfig, smoke
 from pipelines.training.placement import place
 
@@ -30,10 +34,11 @@ def _placed(config: TrainConfig) -> tuple[object, ...]:
 
 @pytest.fixture
 def gpus(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A cluster of one node with eight CPUs and so many GPUs."""
+    """A cluster of one node with so many GPUs and eight CPUs, which do not compute in bfloat16."""
     resources = {"CPU": 8.0} | ({"GPU": float(request.param)} if request.param else {})
     monkeypatch.setattr(ray, "cluster_resources", lambda: resources)
     monkeypatch.setattr(ray, "nodes", lambda: [{"Alive": True, "Resources": resources}])
+    monkeypatch.setattr(placement, "has_bf16", lambda device: False)
 
 
 @pytest.mark.usefixtures("gpus")
@@ -59,6 +64,31 @@ def test_auto_is_every_gpu_that_can_share_the_batch_else_one_cpu(expected: tuple
 )
 def test_what_is_given_stays_and_decides_the_rest(given: dict, expected: tuple) -> None:
     assert _placed(_auto(**given)) == expected
+
+
+@pytest.mark.usefixtures("gpus")
+@pytest.mark.parametrize("gpus", [0], indirect=True)
+@pytest.mark.parametrize(
+    ("answers", "expected"),
+    [([True], "bf16"), ([False], "fp32"), ([True, True], "bf16"), ([True, False], "fp32")],
+)
+def test_cpus_compute_in_bf16_where_every_node_does(
+    answers: list[bool], expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (node,) = ray.nodes()
+    monkeypatch.setattr(ray, "nodes", lambda: [node] * len(answers))
+    monkeypatch.setattr(placement, "has_bf16", lambda device: answers[0])
+    monkeypatch.setattr(placement, "ask_nodes", lambda nodes, function, device: answers)
+    monkeypatch.setattr(placement, "_require_shared_storage", lambda config: None)
+    assert _placed(_auto())[1] == expected
+
+
+@pytest.mark.ray
+@pytest.mark.usefixtures("ray_session")
+def test_nodes_answer_in_their_order() -> None:
+    (node,) = ray.nodes()
+    cpu = torch.device("cpu")
+    assert ask_nodes([node, node], has_bf16, cpu) == [has_bf16(cpu)] * 2
 
 
 @pytest.mark.ray
