@@ -3,8 +3,9 @@
     python -m shipping.weights isnet-small runs/small-pixels/model runs/small/model
 
 The last checkpoint is shipped, its parameters rounded to bfloat16; those before it are the runs
-that led to it, from new weights on. Their configurations and curves go along, without their places
-on the machine. The checksums are written anew, for all names.
+that led to it, from new weights on, or from those that are shipped already, whose runs come first
+then. Their configurations and curves go along, without their places on the machine. The checksums
+are written anew, for all names.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from isnet.checkpoint import GENERATOR_FILES, read_about, read_generator, save_g
 from isnet.config import InputError
 from isnet.shipped import CHECKSUMS_FILE, FILES, FOLDER, LICENCE_FILE, SHIPPED, checksum
 from pipelines.cli import parse, run_main
+from pipelines.models import fingerprint
 
 _OF_THE_MACHINE = ("data", "output", "init_from", "tracking")
 """Options of a run that say where something lay where it was trained."""
@@ -71,8 +73,9 @@ def ship(name: str, checkpoints: Sequence[Path], *, folder: Path = FOLDER) -> Pa
         raise InputError(f"{directory} has no {LICENCE_FILE}; say there what they may be for")
     generator, config = read_generator(checkpoints[-1])
     abouts = [_about(checkpoint) for checkpoint in checkpoints]
-    _require_one_training(checkpoints, abouts)
-    runs = [_run(about) for about in abouts]
+    earlier = _earlier_runs(name, directory, abouts[0])
+    _require_one_training(checkpoints, abouts, earlier)
+    runs = [*earlier, *map(_run, abouts)]
     about = {
         **runs[-1],
         "licence": f"weights for research only, see {LICENCE_FILE} in isnet/weights/{name}",
@@ -103,12 +106,32 @@ def _about(checkpoint: Path) -> Mapping[str, Any]:
     return about
 
 
-def _require_one_training(checkpoints: Sequence[Path], abouts: Sequence[Mapping[str, Any]]) -> None:
+def _earlier_runs(name: str, directory: Path, about: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the runs of what is shipped now, where this run began from it."""
+    if about["config"]["init_from"] != name:
+        return []
+    generator, _ = read_generator(directory)
+    shipped = fingerprint(generator)
+    if about["started_from"] != shipped:
+        raise InputError(
+            f"the run began from other weights of {name} ({about['started_from']}) than those in "
+            f"{directory} ({shipped}); put those back first"
+        )
+    runs: list[dict[str, Any]] = read_about(directory)["runs"]
+    return runs
+
+
+def _require_one_training(
+    checkpoints: Sequence[Path],
+    abouts: Sequence[Mapping[str, Any]],
+    earlier: Sequence[Mapping[str, Any]],
+) -> None:
     """Refuse runs that did not begin with new weights, or that not all began with the same ones.
 
     What is shipped says by the seed and the initialisation what it was before training.
     """
-    first, *_ = configs = [about["config"] for about in abouts]
+    configs = [about["config"] for about in abouts]
+    first = earlier[0]["config"] if earlier else configs[0]
     for checkpoint, config in zip(checkpoints, configs, strict=True):
         started = config["init_from"]
         if (started is None) != (config is first):

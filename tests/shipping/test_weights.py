@@ -12,7 +12,7 @@ from isnet.checkpoint import load_generator, read_about, save_generator
 from isnet.config import GeneratorConfig, InputError
 from isnet.initialisation import new_generator
 from pipelines.evaluation.model import untrained_generator
-from pipelines.models import load_checkpoint
+from pipelines.models import fingerprint, load_checkpoint
 from shipping.weights import LICENCE_FILE, ship
 
 SMALL = GeneratorConfig(blocks=1, channels=2)
@@ -22,32 +22,33 @@ START = {"seed": 3, "initialisation": "orthogonal", "init_std": 0.02}
 @pytest.fixture
 def checkpoints(tmp_path):
     """Two runs' last checkpoints, the second one begun from the first."""
-    found = []
-    for step in (10, 20):
-        folder = tmp_path / "runs" / str(step)
-        folder.mkdir(parents=True)
-        optimizer = {name: value for name, value in START.items() if name != "seed"}
-        places = {"data": "/secret", "output": "/secret", "tracking": {"uri": "/secret"}}
-        start = {"init_from": str(found[-1]) if found else None}
-        loss = {"l1": step, "extractor_weights": "/secret"}
-        about = {
-            "config": {
-                "seed": START["seed"],
-                "optimizer": optimizer,
-                "loss": loss,
-                **places,
-                **start,
-            },
-            "data_hash": "abc",
-            "extractor": "none",
-            "step": step,
-            "psnr": 20.0,
-            "curve": [[step, 20.0]],
-            "mlflow": {"uri": "/secret"},
-        }
-        save_generator(folder, new_generator(SMALL, **START | {"seed": step}), SMALL, about=about)
-        found.append(folder)
-    return found
+    first = saved(tmp_path / "runs" / "10", step=10, init_from=None)
+    return [first, saved(tmp_path / "runs" / "20", step=20, init_from=str(first))]
+
+
+def saved(folder, *, step, init_from, seed=START["seed"], **facts):
+    """The checkpoint of a run of so many steps, with weights of its own."""
+    folder.mkdir(parents=True)
+    about = {
+        "config": {
+            "seed": seed,
+            "optimizer": {name: value for name, value in START.items() if name != "seed"},
+            "loss": {"l1": step, "extractor_weights": "/secret"},
+            "data": "/secret",
+            "output": "/secret",
+            "tracking": {"uri": "/secret"},
+            "init_from": init_from,
+        },
+        "data_hash": "abc",
+        "extractor": "none",
+        "step": step,
+        "psnr": 20.0,
+        "curve": [[step, 20.0]],
+        "mlflow": {"uri": "/secret"},
+        **facts,
+    }
+    save_generator(folder, new_generator(SMALL, **START | {"seed": step}), SMALL, about=about)
+    return folder
 
 
 @pytest.fixture
@@ -94,6 +95,26 @@ def test_what_they_started_from_can_be_built_again(checkpoints, folder):
     found = untrained_generator(model, tracking_uri="sqlite://").state_dict()
     expected = new_generator(SMALL, **START).state_dict()
     assert all(torch.equal(found[name], expected[name]) for name in expected)
+
+
+def test_what_went_on_from_the_shipped_weights_adds_its_runs_to_theirs(
+    checkpoints, folder, tmp_path
+):
+    ship(shipped.SMALL, checkpoints, folder=folder)
+    began = {"init_from": shipped.SMALL, "started_from": fingerprint(load_generator(shipped.SMALL))}
+    leg = saved(tmp_path / "leg", step=30, **began)
+    about = read_about(ship(shipped.SMALL, [leg], folder=folder))
+    assert [run["step"] for run in about["runs"]] == [10, 20, 30]
+    with pytest.raises(InputError, match=r"began from other weights of isnet-small .* put those"):
+        ship(shipped.SMALL, [leg], folder=folder)
+
+
+def test_what_went_on_from_them_must_name_the_start_that_they_had(checkpoints, folder, tmp_path):
+    ship(shipped.SMALL, checkpoints, folder=folder)
+    began = {"init_from": shipped.SMALL, "started_from": fingerprint(load_generator(shipped.SMALL))}
+    leg = saved(tmp_path / "leg", step=30, **began, seed=4)
+    with pytest.raises(InputError, match="has another seed"):
+        ship(shipped.SMALL, [leg], folder=folder)
 
 
 def test_a_run_that_did_not_begin_with_new_weights_is_not_the_first(checkpoints, folder):
