@@ -18,6 +18,7 @@ import httpx
 import pytest
 import yaml
 
+from pipelines.monitoring.samples import parse
 from pipelines.training.metrics import METRICS
 from tests.conftest import ROOT
 from tests.pipelines.training_process import Training
@@ -66,8 +67,7 @@ def prometheus(training: Training, temporary: Path, tmp_path_factory) -> Iterato
         shutil.copy(file, folder)
     config = yaml.safe_load((folder / "prometheus.yaml").read_text())
     config["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s"}
-    (port,) = (temporary / "ray" / "session_latest").glob("metrics_export_port_*")
-    targets = [{"targets": [f"127.0.0.1:{port.read_text()}"]}]
+    targets = [{"targets": [_exporter(temporary)]}]
     (folder / "targets.json").write_text(json.dumps(targets))
     (job,) = config["scrape_configs"]
     job["file_sd_configs"] = [{"files": ["targets.json"]}]
@@ -88,6 +88,13 @@ def prometheus(training: Training, temporary: Path, tmp_path_factory) -> Iterato
 
 
 def test_the_command_sees_the_run(training: Training, temporary: Path) -> None:
+    def told() -> bool:
+        """Both ranks have told of themselves, as they do every ten seconds: rates need it twice."""
+        exported = parse(httpx.get(f"http://{_exporter(temporary)}/metrics").text)
+        samples = [each for each in exported if each.name == "ray_isnet_train_samples_total"]
+        return {each.labels["rank"] for each in samples} == {"0", "1"}
+
+    _wait_until(told)
     _assert_well(_health(temporary))
     text = _run_health(temporary)
     assert "live  2      " in text
@@ -147,6 +154,12 @@ def test_its_log_is_json_that_says_whose_it_is(training: Training) -> None:
     (driver,) = [record for record in records if record["message"].startswith("training live on")]
     assert driver["run"] == "live"
     assert len(driver["run_id"]) == 32
+
+
+def _exporter(temporary: Path) -> str:
+    """The address at which the run's only node exports what is counted on it."""
+    (port,) = (temporary / "ray" / "session_latest").glob("metrics_export_port_*")
+    return f"127.0.0.1:{port.read_text()}"
 
 
 def _assert_well(state: dict[str, Any]) -> None:
