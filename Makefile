@@ -58,18 +58,20 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@touch $@
 
 .PHONY: demo
-demo: setup  ## Prepare the sample photographs, train on them, show what was learned
-	$(BIN)/python pipelines/prepare.py --photos samples --output data/demo --size 64 \
-	    --crops-per-photo 48 --validation-percent 20 --generated-masks 600
-	$(BIN)/python pipelines/train.py smoke --data data/demo --name demo
-	$(BIN)/python pipelines/evaluate.py --models runs/demo/model mean-fill telea navier-stokes biharmonic \
-	    --data data/demo --output runs/demo/evaluation --images 120 --reconstruction.kernel-size 5 \
-	    --untrained --min-gain 3
+demo: setup  ## Train the model that comes along on with the sample photographs, show what it learned
+	$(BIN)/python pipelines/prepare.py --photos samples --output data/demo --size 128 \
+	    --crops-per-photo 24 --validation-percent 20 --generated-masks 600
+	$(BIN)/python pipelines/train.py finetune --data data/demo --name demo --crop-size 64 --steps 200 \
+	    --validate-every 100
+	$(BIN)/python pipelines/evaluate.py --data data/demo --output runs/demo/evaluation --models \
+	    fine-tuned=runs/demo/model shipped=isnet-small untrained=untrained:isnet-small \
+	    mean-fill telea navier-stokes biharmonic \
+	    --images 60 --latency-images 0 --reconstruction.kernel-size 9 --min-gain 3
 	@echo
 	@echo 'The report:         runs/demo/evaluation/report.html'
 	@echo 'Curves and samples: $(BIN)/mlflow ui --backend-store-uri sqlite:///mlflow.db'
 	@echo 'Your photographs:   $(BIN)/python pipelines/prepare.py --photos FOLDER --output data/mine'
-	@echo '                    $(BIN)/python pipelines/train.py places2 --data data/mine --name mine'
+	@echo '                    $(BIN)/python pipelines/train.py finetune --data data/mine --name mine'
 
 .PHONY: serve
 serve: setup  ## Serve the model that comes along: an endpoint, and a page to paint holes on

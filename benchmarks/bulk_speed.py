@@ -1,6 +1,6 @@
 """Pictures a second of a bulk job, beside a loop over the same pictures with the same network.
 
-    python -m benchmarks.bulk_speed --checkpoint runs/demo/model
+    python -m benchmarks.bulk_speed --checkpoint runs/smoke/model
 
 The loop reads, decodes, fills, encodes and writes one picture after the other in one process, with
 one PyTorch thread, and with one for each core. The job is `inpaint.py` in a process of its own,

@@ -1,6 +1,6 @@
 """The plain loop that the endpoint is held against: FastAPI, one process, one picture at a time.
 
-    python -m benchmarks.plain_endpoint runs/demo/model 8001 2        # checkpoint, port, threads
+    python -m benchmarks.plain_endpoint runs/smoke/model 8001 2        # checkpoint, port, threads
 
 The same network, arranged for inference in the same way, and the same decoding and encoding; no
 batches, no limits, no second process.

@@ -1,6 +1,6 @@
 """Pictures a second and waiting times at several numbers of clients, against a plain loop.
 
-    python -m benchmarks.serving_load --checkpoint runs/demo/model
+    python -m benchmarks.serving_load --checkpoint runs/smoke/model
 
 Three sides: the endpoint with batches, the endpoint with batches of one, and a plain FastAPI
 process with the same network (`benchmarks/plain_endpoint.py`). Each round starts each side anew,

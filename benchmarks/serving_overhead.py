@@ -1,6 +1,6 @@
 """What the endpoint adds to the bare model: one client, one picture at a time, a megapixel each.
 
-    python -m benchmarks.serving_overhead --checkpoint runs/demo/model
+    python -m benchmarks.serving_overhead --checkpoint runs/smoke/model
 
 The bare model is `isnet.Inpainter` in this process, with the network arranged as the endpoint has
 it, on the same decoded picture; *with files* also decodes the PNGs and encodes the answer, as any

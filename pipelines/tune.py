@@ -4,8 +4,8 @@ What a campaign would cost; a small one on a laptop; its report as it stands; an
 Table 1 on a cluster:
 
     python pipelines/tune.py table1 --data data/places2 --dry-run
-    python pipelines/tune.py table8 --data data/demo --name blocks --samples-per-trial 1600 \\
-        --channels 8 --evaluation-images 64
+    python pipelines/tune.py table8 --data data/demo --size 64 --name blocks \\
+        --samples-per-trial 1600 --channels 8 --evaluation-images 64
     python pipelines/tune.py report campaigns/blocks
     ray job submit --working-dir . --runtime-env cluster/runtime-env.yaml -- \\
         python pipelines/tune.py table1 --data /shared/places2 --name search \\
