@@ -2,7 +2,7 @@ r"""Prepare photographs and masks for training: pictures in, a data set of Parqu
 
 The sample photographs at a small size with generated masks, on a laptop (under a minute):
 
-    python pipelines/prepare.py --photos samples --output data/samples --size 64 --crops-per-photo 48
+    python pipelines/prepare.py --photos samples --output data/first --size 64 --crops-per-photo 48
 
 Your own photographs: a folder, a .tar or .zip, or a WebDataset; a path or a URI such as s3://:
 

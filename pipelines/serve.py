@@ -27,7 +27,7 @@ def build_app(args: ServeConfig) -> Application:
     """Build the endpoint; `serve run` and `serve deploy` call it with their arguments.
 
     Args:
-        args: `checkpoint` at least; limits, replicas and resources as in `ServeConfig`.
+        args: the checkpoint, limits, replicas and resources as in `ServeConfig`.
 
     Raises:
         ValidationError: an unknown argument or a value out of range.

@@ -2,8 +2,8 @@
 
 On a laptop, in minutes:
 
-    python pipelines/prepare.py --photos samples --output data/samples --size 64 --crops-per-photo 48
-    python pipelines/train.py smoke --data data/samples --name first
+    python pipelines/prepare.py --photos samples --output data/first --size 64 --crops-per-photo 48
+    python pipelines/train.py smoke --data data/first --name first
 
 The paper's network on Places2, on a cluster:
 

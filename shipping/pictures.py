@@ -1,6 +1,6 @@
 """Draw what the card of shipped weights shows: how they learned, where they do well and badly.
 
-    python -m shipping.pictures isnet-small --evaluation comparison --data data/samples
+    python -m shipping.pictures isnet-small --evaluation comparison --data data/card
 
 Writes NAME-curve.png, from what the weights say of their training; and NAME-cases.png, from an
 evaluation that measured NAME and classical methods on photographs that may be shown: nobody picks
@@ -9,6 +9,7 @@ its rows, the scores do.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import cycle
@@ -20,6 +21,7 @@ import pandas as pd
 import torch
 import tyro
 from PIL import Image
+from pyarrow import parquet
 
 from isnet.checkpoint import load_generator, read_about
 from isnet.config import InputError, ReconstructionConfig
@@ -34,6 +36,7 @@ from pipelines.evaluation.plan_file import PLAN, read_plan
 from pipelines.evaluation.rows import COMPOSITE, FILL, ONE_SHOT, PRA
 from pipelines.evaluation.samples import Sample, load_samples
 from pipelines.evaluation.work import Work
+from pipelines.models import fingerprint
 from pipelines.reporting.drawing import CATEGORIES, new_figure, tidy, to_image
 from pipelines.reporting.grid import comparison_grid
 from pipelines.shards import read_manifest
@@ -93,11 +96,13 @@ def joined(runs: Sequence[Mapping[str, Any]]) -> list[tuple[list[int], list[floa
 def draw_cases(config: PicturesConfig) -> Image.Image:
     """Draw the items where the model gains least and most over the best classical method."""
     root = Path(config.evaluation)
-    scores = pd.read_parquet(root / "scores.parquet")
+    table = root / "scores.parquet"
+    scores = pd.read_parquet(table)
+    generator = load_generator(config.name)
+    require_measured(table, config.name, fingerprint(generator))
     chosen = choose(find_gains(scores, config.name))
     samples = _samples(config, read_plan(str(root / PLAN)).only(chosen))
     rival = best_classical(scores)
-    generator = load_generator(config.name)
     fills: dict[str, Fill] = {
         rival: CLASSICAL[rival],
         f"{config.name} {ONE_SHOT}": one_shot(generator),
@@ -124,6 +129,17 @@ def _samples(config: PicturesConfig, work: Work) -> list[Sample]:
     if manifest.hash != work.data_hash:
         raise InputError(f"{config.data} is not the data that {config.evaluation} measured on")
     return load_samples(config.data, manifest, work)
+
+
+def require_measured(table: Path, name: str, weights: str) -> None:
+    """Refuse scores of other weights of that name: what is shown is chosen by them."""
+    about = json.loads(parquet.read_schema(table).metadata[b"isnet.evaluation"])
+    found = {model["name"]: model["fingerprint"] for model in about["models"]}
+    if found.get(name, weights) != weights:
+        raise InputError(
+            f"{table} has scores of other weights of {name} ({found[name]}) than those that are "
+            f"shipped ({weights}); evaluate again"
+        )
 
 
 def find_gains(scores: pd.DataFrame, name: str) -> pd.Series:

@@ -29,7 +29,7 @@ from pipelines.models import fingerprint
 _OF_THE_MACHINE = ("data", "output", "init_from", "tracking")
 """Options of a run that say where something lay where it was trained."""
 
-_FACTS = ("data_hash", "extractor", "step", "psnr", "curve")
+_FACTS = ("started_from", "data_hash", "extractor", "step", "psnr", "curve")
 """What is kept of a checkpoint beside its configuration."""
 
 
@@ -64,8 +64,8 @@ def ship(name: str, checkpoints: Sequence[Path], *, folder: Path = FOLDER) -> Pa
         folder: of all shipped models; the model's directory in it holds its licence already.
 
     Raises:
-        InputError: no licence there, a checkpoint that cannot be read or that no run of ours left,
-            or runs that do not follow from each other.
+        InputError: no licence there; a checkpoint that cannot be read, that no run of ours left or
+            that was not validated; or runs that do not follow from each other.
 
     """
     directory = folder / name
@@ -73,8 +73,10 @@ def ship(name: str, checkpoints: Sequence[Path], *, folder: Path = FOLDER) -> Pa
         raise InputError(f"{directory} has no {LICENCE_FILE}; say there what they may be for")
     generator, config = read_generator(checkpoints[-1])
     abouts = [_about(checkpoint) for checkpoint in checkpoints]
+    if abouts[-1]["psnr"] is None:
+        raise InputError(f"{checkpoints[-1]} was not validated; ship one of a validation's step")
     earlier = _earlier_runs(name, directory, abouts[0])
-    _require_one_training(checkpoints, abouts, earlier)
+    _require_chain(checkpoints, abouts, went_on=bool(earlier))
     runs = [*earlier, *map(_run, abouts)]
     about = {
         **runs[-1],
@@ -97,7 +99,7 @@ def _run(about: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _about(checkpoint: Path) -> Mapping[str, Any]:
-    about = read_about(checkpoint)
+    about = {"started_from": None, **read_about(checkpoint)}
     missing = [name for name in (*_FACTS, "config") if name not in about]
     if missing:
         raise InputError(
@@ -107,47 +109,53 @@ def _about(checkpoint: Path) -> Mapping[str, Any]:
 
 
 def _earlier_runs(name: str, directory: Path, about: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the runs of what is shipped now, where this run began from it."""
+    """Return the runs that led to where this one began, if it began from what was shipped then.
+
+    What is shipped now may be an earlier checkpoint of the same run, whose place this one takes.
+    """
     if about["config"]["init_from"] != name:
         return []
-    generator, _ = read_generator(directory)
-    shipped = fingerprint(generator)
+    runs: list[dict[str, Any]] = read_about(directory)["runs"]
+    for index, run in enumerate(runs):
+        if _begin(run) == _begin(about):
+            return runs[:index]
+    shipped = _fingerprint(directory)
     if about["started_from"] != shipped:
         raise InputError(
             f"the run began from other weights of {name} ({about['started_from']}) than those in "
             f"{directory} ({shipped}); put those back first"
         )
-    runs: list[dict[str, Any]] = read_about(directory)["runs"]
     return runs
 
 
-def _require_one_training(
-    checkpoints: Sequence[Path],
-    abouts: Sequence[Mapping[str, Any]],
-    earlier: Sequence[Mapping[str, Any]],
+def _begin(about: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Return what tells a run: its name, and the weights that it began from."""
+    return about["config"]["name"], about.get("started_from")
+
+
+def _require_chain(
+    checkpoints: Sequence[Path], abouts: Sequence[Mapping[str, Any]], *, went_on: bool
 ) -> None:
-    """Refuse runs that did not begin with new weights, or that not all began with the same ones.
+    """Refuse runs that did not begin where the one before ended, or the first one anew.
 
-    What is shipped says by the seed and the initialisation what it was before training.
+    Args:
+        checkpoints: of the runs.
+        abouts: what each says of its run.
+        went_on: whether the first one went on from runs that are shipped.
+
     """
-    configs = [about["config"] for about in abouts]
-    first = earlier[0]["config"] if earlier else configs[0]
-    for checkpoint, config in zip(checkpoints, configs, strict=True):
-        started = config["init_from"]
-        if (started is None) != (config is first):
-            rest = "with new weights" if started is None else f"from {started}"
+    ends = [abouts[0]["started_from"] if went_on else None, *map(_fingerprint, checkpoints[:-1])]
+    for checkpoint, about, end in zip(checkpoints, abouts, ends, strict=True):
+        if about["started_from"] != end:
             raise InputError(
-                f"the run of {checkpoint} began {rest}; name the runs from the first one on"
-            )
-        if _start(config) != _start(first):
-            raise InputError(
-                f"the run of {checkpoint} has another seed or initialisation than the first one"
+                f"the run of {checkpoint} began from weights {about['started_from']}, and the one "
+                f"before it ended with {end}; name all runs, from the first one on"
             )
 
 
-def _start(config: Mapping[str, Any]) -> tuple[Any, ...]:
-    optimizer = config["optimizer"]
-    return config["seed"], optimizer["initialisation"], optimizer["init_std"]
+def _fingerprint(directory: Path) -> str:
+    generator, _ = read_generator(directory)
+    return fingerprint(generator)
 
 
 def _write_checksums(folder: Path) -> None:

@@ -161,5 +161,5 @@ def _facts(about: Mapping[str, Any]) -> dict[str, str]:
             facts["loss"] = ", ".join(
                 f"{name} {value:g}" for name, value in weights.items() if value
             )
-    facts["steps"] = run.get("steps")
+    facts["steps"] = sum(each.get("step", 0) for each in about.get("runs", [about]))
     return {name: str(value) for name, value in facts.items() if value}

@@ -8,7 +8,7 @@ from torch import nn
 
 from isnet.config import InputError
 from isnet.initialisation import new_generator
-from pipelines.models import Model, load_checkpoint
+from pipelines.models import Model, fingerprint, load_checkpoint
 from pipelines.storage import printable
 
 UNTRAINED = "untrained:"
@@ -34,7 +34,8 @@ def untrained_generator(model: Model, *, tracking_uri: str) -> nn.Module:
         InputError: the checkpoint does not tell, or that generator is gone.
 
     """
-    run = model.about.get("config")
+    first, *_ = model.about.get("runs", [model.about])  # of shipped weights, several
+    run = first.get("config")
     if run is None:
         raise InputError(
             f"{model.location} does not say how it was initialised; leave --untrained out"
@@ -53,9 +54,18 @@ def untrained_generator(model: Model, *, tracking_uri: str) -> nn.Module:
 
 def _initial_generator(model: Model, init_from: str, tracking_uri: str) -> nn.Module:
     try:
-        return load_checkpoint(init_from, tracking_uri=tracking_uri).generator
+        generator = load_checkpoint(init_from, tracking_uri=tracking_uri).generator
+        _require_same(generator, model.about.get("started_from"))
     except InputError as error:
         raise InputError(
             f"{model.location} was trained from {printable(init_from)}, which cannot be used any "
             f"more ({error}); leave --untrained out"
         ) from error
+    return generator
+
+
+def _require_same(generator: nn.Module, expected: str | None) -> None:
+    """Refuse other weights than training said that it began from, where it said so."""
+    found = fingerprint(generator)
+    if expected not in (None, found):
+        raise InputError(f"it holds other weights by now: {found}, not {expected}")

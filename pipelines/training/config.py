@@ -192,8 +192,8 @@ def smoke() -> TrainConfig:
 def small() -> TrainConfig:
     """Train the network of `isnet-small` from the start: narrow, on crops of 128x128.
 
-    The settings of `smoke`, for hours instead of minutes, and at a fifth of its rate: that one
-    leaves wide layers with a few large singular values, which their spectral norm scales down to.
+    The settings of `smoke`, for hours instead of minutes, and at a fifth of its rate, at which the
+    largest singular values of wide layers outgrow the others and are all that is left of them.
     """
     recipe = smoke()
     return replace(

@@ -110,6 +110,7 @@ def fit(config: TrainConfig, membership: Membership | None = None) -> Run:
     manifest = read_manifest(config.data)
     inspection = inspect(config, manifest)
     run = open_run_folder(config, inspection.facts)
+    inspection = replace(inspection, facts={**inspection.facts, **run.start})
     if run.finished:
         say(_log, f"run {run.config.name} has finished: its model is {printable(run.model)}")
         return run

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -10,12 +11,15 @@ import torch
 
 from isnet.config import InputError
 from isnet.inference import has_bf16
+from pipelines.logs import warn
 from pipelines.nodes import alive_nodes, ask_nodes
 from pipelines.shards import MANIFEST
 from pipelines.shared_storage import require_shared
 from pipelines.storage import join
 from pipelines.tracking.server import sqlite_path
-from pipelines.training.config import AUTO, TrainConfig
+from pipelines.training.config import AUTO, Precision, TrainConfig
+
+_log = logging.getLogger(__name__)
 
 
 def place(config: TrainConfig) -> TrainConfig:
@@ -29,9 +33,7 @@ def place(config: TrainConfig) -> TrainConfig:
     device = config.device
     if device == AUTO:
         device = "gpu" if gpus else "cpu"
-    precision = config.precision
-    if precision == AUTO:
-        precision = "bf16" if device == "gpu" or _cpus_have_bf16() else "fp32"
+    precision = _precision(config.precision, device)
     workers = config.num_workers
     if workers == AUTO:
         workers = _share_of(gpus, config) if device == "gpu" else 1
@@ -40,6 +42,22 @@ def place(config: TrainConfig) -> TrainConfig:
         _require_room(placed, gpus)
     _require_shared_storage(placed)
     return placed
+
+
+def _precision(precision: Precision, device: str) -> Precision:
+    """Decide what `auto` stands for; warn where bf16 is asked for that CPUs have to imitate."""
+    if precision == "fp32":
+        return "fp32"
+    if device == "gpu" or _cpus_have_bf16():
+        return "bf16"
+    if precision == "bf16":
+        warn(
+            _log,
+            "not every node's CPU computes in bf16, and imitating it makes a step many times as "
+            "long; start another run with --precision fp32",
+        )
+        return "bf16"
+    return "fp32"
 
 
 def _cpus_have_bf16() -> bool:

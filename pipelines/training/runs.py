@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -61,6 +61,9 @@ _PLACED = ("device", "precision", "num_workers")
 _MUST_AGREE = ("data_hash", "extractor")
 """Facts that a resumed run must find as they were."""
 
+_OF_THE_START = ("started_from", "licence")
+"""Facts of a resumed run that are those of its start, whatever `--init-from` holds by now."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
@@ -73,6 +76,8 @@ class Run:
     """MLflow's id, once there is one."""
     config: TrainConfig
     """Resolved: absolute paths, a name."""
+    start: Mapping[str, str] = field(default_factory=dict)
+    """Facts of what a run that goes on began from."""
 
     @property
     def model(self) -> str:
@@ -141,7 +146,8 @@ def open_run_folder(config: TrainConfig, facts: Mapping[str, str]) -> Run:
     _say_changes(name, before, now)
     moved = before["tracking"] != now["tracking"]
     run_id = None if moved else content["run_id"]
-    return Run(location=location, finished=finished, run_id=run_id, config=config)
+    start = {key: content["facts"][key] for key in _OF_THE_START if key in content["facts"]}
+    return Run(location=location, finished=finished, run_id=run_id, config=config, start=start)
 
 
 def recorded_run_id(location: str) -> str | None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
 from isnet.config import InputError
 from pipelines import evaluate, prepare
-from shipping.pictures import choose, find_gains, joined, main
+from shipping.pictures import choose, find_gains, joined, main, require_measured
 from tests.pipelines.command_process import ROOT
 
 
@@ -39,6 +43,16 @@ def test_gains_are_over_the_classical_method_that_is_best_on_average():
 def test_what_was_not_measured_is_named(scores, message):
     with pytest.raises(InputError, match=message):
         find_gains(scores, "isnet-small")
+
+
+def test_scores_of_other_weights_choose_nothing(tmp_path):
+    table = tmp_path / "scores.parquet"
+    models = [{"name": "isnet-small", "fingerprint": "0123"}]
+    about = {b"isnet.evaluation": json.dumps({"models": models})}
+    parquet.write_table(pa.table({"item": [1]}).replace_schema_metadata(about), table)
+    require_measured(table, "isnet-small", "0123")
+    with pytest.raises(InputError, match=r"other weights of isnet-small \(0123\) than .* \(4567\)"):
+        require_measured(table, "isnet-small", "4567")
 
 
 def test_the_worst_are_shown_whatever_else_is():

@@ -160,6 +160,13 @@ def test_a_start_that_is_gone_is_named(checkpoint, run):
         run(checkpoint(about=about), flags=["--untrained"])
 
 
+def test_a_start_that_holds_other_weights_by_now_is_not_taken_for_it(checkpoint, run):
+    start = {"init_from": str(checkpoint("first", seed=7))}
+    about = {"config": {**FACTS["config"], **start}, "started_from": "0123456789ab"}
+    with pytest.raises(InputError, match=r"holds other weights by now: \w{12}, not 0123456789ab"):
+        run(checkpoint(about=about), flags=["--untrained"])
+
+
 def test_untrained_needs_the_facts_of_training(checkpoint, run):
     with pytest.raises(InputError, match="does not say how it was initialised; leave --untrained"):
         run(checkpoint(about={}), flags=["--untrained"])

@@ -118,6 +118,7 @@ async def test_a_shipped_model_is_called_by_its_name() -> None:
     described = await (await load_model("isnet-small")).describe()
     weights = fingerprint(load_generator("isnet-small"))
     assert described["version"] == f"isnet-small:{weights}"
+    assert described["licence"].startswith("weights for research only")
     assert described["location"] == "isnet-small"
 
 

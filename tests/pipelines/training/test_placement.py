@@ -83,9 +83,22 @@ def test_cpus_compute_in_bf16_where_every_node_does(
     assert _placed(_auto())[1] == expected
 
 
+@pytest.mark.usefixtures("gpus")
+@pytest.mark.parametrize("gpus", [0], indirect=True)
+@pytest.mark.parametrize(("has_it", "said"), [(True, ""), (False, "--precision fp32")])
+def test_bf16_that_a_cpu_only_imitates_is_warned_about(
+    has_it: bool, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(placement, "has_bf16", lambda device: has_it)
+    assert _placed(_auto(precision="bf16"))[1] == "bf16"
+    warned = capsys.readouterr().err
+    assert said in warned
+    assert bool(warned) == bool(said)
+
+
 @pytest.mark.ray
 @pytest.mark.usefixtures("ray_session")
-def test_nodes_answer_in_their_order() -> None:
+def test_a_node_answers_what_its_cpu_computes_in() -> None:
     (node,) = ray.nodes()
     cpu = torch.device("cpu")
     assert ask_nodes([node, node], has_bf16, cpu) == [has_bf16(cpu)] * 2

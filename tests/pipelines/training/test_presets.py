@@ -7,16 +7,17 @@ from dataclasses import replace
 
 import pytest
 import torch
+from mlflow.tracking import MlflowClient
 
-from isnet.checkpoint import load_generator, read_config
+from isnet.checkpoint import load_generator, read_about, read_config
 from isnet.config import InputError, LossConfig
 from isnet.shipped import SMALL, shipped_directory
-from pipelines.models import fingerprint
+from pipelines.models import fingerprint, load_checkpoint
 from pipelines.shards import read_manifest
 from pipelines.tracking.runs import TrackingConfig
 from pipelines.training.checks import inspect
 from pipelines.training.config import finetune, small
-from pipelines.training.fit import resolve
+from pipelines.training.fit import fit, resolve
 
 
 def test_the_small_preset_builds_the_network_that_is_shipped():
@@ -46,3 +47,21 @@ def test_a_job_may_start_from_a_name_but_not_from_a_relative_path(monkeypatch):
     with pytest.raises(InputError, match="--init-from model is relative"):
         resolve(replace(places, init_from="model"))
     assert resolve(places).init_from == SMALL
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_what_is_fine_tuned_says_what_it_started_from_and_the_licence(
+    prepared, tracking_uri, tmp_path
+):
+    few = {"steps": 2, "validate_every": 2, "validation_images": 2, "crop_size": 32}
+    places = {"data": prepared, "output": str(tmp_path), "name": "mine", "device": "cpu"}
+    tracking = TrackingConfig(uri=tracking_uri)
+    config = replace(finetune(), loss=LossConfig(extractor="random"), tracking=tracking)
+    run = fit(resolve(replace(config, **places, **few)))
+    about = read_about(run.model)
+    assert about["started_from"] == fingerprint(load_generator(SMALL))
+    assert about["licence"].startswith("weights for research only")
+    assert load_checkpoint(run.model, tracking_uri=tracking_uri).licence == about["licence"]
+    tags = MlflowClient(tracking_uri).get_run(run.run_id).data.tags
+    assert tags["licence"] == about["licence"]

@@ -57,6 +57,12 @@ def test_other_data_at_the_same_place_are_refused(config):
         open_run_folder(config, {**FACTS, "data_hash": "4567"})
 
 
+def test_what_a_run_began_from_stays_whatever_lies_there_by_now(config):
+    began = {"started_from": "0123", "licence": "research only"}
+    open_run_folder(config, FACTS).save(state="running", run_id="abc", facts={**FACTS, **began})
+    assert open_run_folder(config, {**FACTS, "started_from": "4567"}).start == began
+
+
 def test_another_tracking_server_gets_a_run_of_its_own(config):
     open_run_folder(config, FACTS).save(state="running", run_id="abc", facts=FACTS)
     moved = replace(config, tracking=TrackingConfig(uri="http://other:5000"))
