@@ -34,11 +34,21 @@ def gain_words(outcome: EvaluationOutcome, results: Results) -> str | None:
         f"PSNR: {untrained.name} {before:.2f} dB, {outcome.candidates[0].name} with PRA "
         f"{trained:.2f} dB: {trained - before:+.2f} dB"
     )
-    filled = next((each for each in outcome.candidates if each.location == _MEAN_FILL), None)
-    if filled is None:
-        return words
-    mean = _psnr(results, Subject(model=filled.name, method=FILL))
-    return f"{words}; {trained - mean:+.2f} dB over mean fill, {mean:.2f} dB"
+    for name, rival in _rivals(outcome).items():
+        found = _psnr(results, rival)
+        words += f"; {trained - found:+.2f} dB over {name}, {found:.2f} dB"
+    return words
+
+
+def _rivals(outcome: EvaluationOutcome) -> dict[str, Subject]:
+    """Name what a trained network is set beside: other trained ones with PRA, and mean fill."""
+    found = {}
+    for each in outcome.candidates[1:]:
+        if each.location == _MEAN_FILL:
+            found["mean fill"] = Subject(model=each.name, method=FILL)
+        elif each.generator is not None and not each.location.startswith(UNTRAINED):
+            found[each.name] = Subject(model=each.name, method=PRA)
+    return found
 
 
 def missing_gain(outcome: EvaluationOutcome, results: Results, least: float | None) -> str | None:

@@ -173,17 +173,25 @@ def test_untrained_needs_the_facts_of_training(checkpoint, run):
 
 
 def test_the_last_line_says_what_training_brought(checkpoint, run, scores, capsys):
-    assert run(checkpoint(seed=1), "mean-fill", flags=["--untrained", "--min-gain", "-99"]) == 0
+    other = f"other={checkpoint('other', seed=2)}"
+    flags = ["--untrained", "--min-gain", "-99"]
+    assert run(checkpoint(seed=1), other, "mean-fill", flags=flags) == 0
     last = capsys.readouterr().out.splitlines()[-1]
     rows = scores()
     psnr = {
         name: _of(rows, *name)[:, 0].mean()
-        for name in (("ours", "PRA"), ("ours, untrained", "one-shot"), ("mean-fill", "fill"))
+        for name in (
+            ("ours", "PRA"),
+            ("ours, untrained", "one-shot"),
+            ("other", "PRA"),
+            ("mean-fill", "fill"),
+        )
     }
-    trained, untrained, filled = psnr.values()
+    trained, untrained, rival, filled = psnr.values()
     assert last == (
         f"PSNR: ours, untrained {untrained:.2f} dB, ours with PRA {trained:.2f} dB: "
         f"{trained - untrained:+.2f} dB; "
+        f"{trained - rival:+.2f} dB over other, {rival:.2f} dB; "
         f"{trained - filled:+.2f} dB over mean fill, {filled:.2f} dB"
     )
 
