@@ -16,6 +16,7 @@ import torch
 from torch import nn
 from torch.nn.utils import parametrize
 
+from isnet.checkpoint import load_generator
 from isnet.config import Design, InputError, ReconstructionConfig
 from isnet.inference import Backend, InferenceGenerator, Precision, folded, has_bf16
 from isnet.inpainter import Inpainter
@@ -166,6 +167,13 @@ def test_openvino_is_near_in_less_precision(precision: Precision) -> None:
     assert result.dtype == torch.float32
     difference = (result - generator(image())).abs().max()
     assert 0 < difference < 4 * ONE_LEVEL
+
+
+@torch.no_grad()
+def test_int8_does_not_overflow_where_activations_are_large() -> None:
+    generator = load_generator("isnet-small")
+    result = InferenceGenerator(generator, precision="int8", backend="openvino")(image())
+    assert (result - generator(image())).abs().mean() < 4 * ONE_LEVEL
 
 
 @torch.no_grad()
