@@ -1,6 +1,6 @@
 """Draw what the card of shipped weights shows: how they learned, where they do well and badly.
 
-    python -m shipping.pictures isnet-small --evaluation comparison --data data/card
+    python -m shipping.pictures isnet-small --evaluation cases --data data/card
 
 Writes NAME-curve.png, from what the weights say of their training; and NAME-cases.png, from an
 evaluation that measured NAME and classical methods on photographs that may be shown: nobody picks

@@ -165,7 +165,7 @@ def smoke() -> TrainConfig:
     a few hundred steps with the paper's own settings would hardly leave the grey start.
     """
     return TrainConfig(
-        data="data/demo",
+        data="data/first",
         steps=600,
         num_workers=2,
         device="cpu",
