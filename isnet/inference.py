@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
+from isnet.arithmetic import has_bf16
 from isnet.config import InputError, require_padded
 from isnet.openvino_backend import OpenVINONetwork, import_openvino
 
@@ -141,13 +142,3 @@ def _plain(conv: nn.Conv2d) -> nn.Conv2d:
     plain.weight = nn.Parameter(conv.weight.detach().clone())
     plain.bias = conv.bias
     return plain
-
-
-def has_bf16(device: torch.device) -> bool:
-    """Whether a device is known to compute in bfloat16 itself, instead of imitating it."""
-    if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    if device.type != "cpu" or not hasattr(torch.cpu, "get_capabilities"):  # older torch: unknown
-        return False
-    capabilities = torch.cpu.get_capabilities()
-    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))

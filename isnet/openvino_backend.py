@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from isnet.arithmetic import has_vnni
 from isnet.config import SIZE_MULTIPLE, InputError
 
 _HINTS = {"fp32": "f32", "bf16": "bf16", "int8": "bf16"}
@@ -107,7 +108,7 @@ def _quantise(openvino: Any, model: Any) -> None:
     has to be calibrated. Weights have a scale for each channel that they make. Without VNNI a CPU
     adds two products in 16 bits, which overflow unless weights keep to half of their range.
     """
-    room = np.float32(1 if _has_vnni() else 127 / 63)
+    room = np.float32(1 if has_vnni() else 127 / 63)
     for node in model.get_ordered_ops():
         if node.get_type_name() == "Convolution":
             weights = _constant(node.input_value(1))
@@ -120,14 +121,6 @@ def _quantise(openvino: Any, model: Any) -> None:
                 _stepped(openvino, node.input_value(0), -ones * 128 / 127, ones, levels=256)
             )
     model.validate_nodes_and_infer_types()
-
-
-def _has_vnni() -> bool:
-    """Whether the CPU is known to add products of 8-bit numbers in 32 bits."""
-    if not hasattr(torch.cpu, "get_capabilities"):  # older torch: unknown
-        return False
-    capabilities = torch.cpu.get_capabilities()
-    return any(capabilities.get(name) for name in ("avx512_vnni", "avx_vnni", "amx_int8"))
 
 
 def _stepped(openvino: Any, values: Any, low: np.ndarray, high: np.ndarray, *, levels: int) -> Any:

@@ -9,8 +9,8 @@ from dataclasses import replace
 import ray
 import torch
 
+from isnet.arithmetic import has_bf16
 from isnet.config import InputError
-from isnet.inference import has_bf16
 from pipelines.logs import warn
 from pipelines.nodes import alive_nodes, ask_nodes
 from pipelines.shards import MANIFEST

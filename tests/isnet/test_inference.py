@@ -18,7 +18,7 @@ from torch.nn.utils import parametrize
 
 from isnet.checkpoint import load_generator
 from isnet.config import Design, InputError, ReconstructionConfig
-from isnet.inference import Backend, InferenceGenerator, Precision, folded, has_bf16
+from isnet.inference import Backend, InferenceGenerator, Precision, folded
 from isnet.inpainter import Inpainter
 from isnet.network import build_generator
 from tests.isnet.small_pictures import as_mask, noise, square_hole
@@ -112,28 +112,6 @@ def test_auto_is_bf16_where_the_device_computes_in_it(
     fast = InferenceGenerator(small(), precision="auto")
     assert fast.precision == ("bf16" if native else "fp32")
     assert InferenceGenerator(small(), precision="fp32").precision == "fp32"
-
-
-@pytest.mark.parametrize(
-    ("capabilities", "expected"),
-    [
-        ({"avx512_bf16": True, "amx_bf16": False}, True),
-        ({"amx_bf16": True}, True),
-        ({"avx2": True, "avx512_bf16": False}, False),
-        ({}, False),
-    ],
-)
-def test_a_cpu_is_asked_for_bf16(
-    monkeypatch: pytest.MonkeyPatch, capabilities: dict[str, bool], expected: bool
-) -> None:
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities, raising=False)
-    assert has_bf16(torch.device("cpu")) is expected
-
-
-def test_where_torch_does_not_say_there_is_no_bf16(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
-    assert not has_bf16(torch.device("cpu"))
-    assert not has_bf16(torch.device("meta"))
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])

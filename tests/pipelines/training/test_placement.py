@@ -9,8 +9,8 @@ import pytest
 import ray
 import torch
 
+from isnet.arithmetic import has_bf16
 from isnet.config import InputError
-from isnet.inference import has_bf16
 from pipelines import shared_storage
 from pipelines.nodes import ask_nodes
 from pipelines.tracking.runs import TrackingConfig
