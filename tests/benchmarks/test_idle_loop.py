@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+
+import pytest
+
 from benchmarks.idle_loop import ALONE, HELD, IdleLoopConfig, Load, report
+from tests.conftest import ROOT
 
 
 def test_the_table_has_the_medians_of_both_sides():
@@ -15,3 +22,13 @@ def test_the_table_has_the_medians_of_both_sides():
         [ALONE, "0.60", "2,000"],
         [HELD, "0.02", "40"],
     ]
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_the_command_measures_that_the_held_loop_takes_fewer_rounds(tmp_path):
+    output = tmp_path / "found.json"
+    command = [sys.executable, "-m", "benchmarks.idle_loop", "--repeats", "1"]
+    subprocess.run([*command, "--output", str(output)], cwd=ROOT, check=True, timeout=240)
+    (alone,), (held,) = (json.loads(output.read_text())["figures"][side] for side in (ALONE, HELD))
+    assert 0 < held["rounds"] < alone["rounds"]
