@@ -26,8 +26,10 @@ from tests.isnet.small_pictures import as_mask, noise, square_hole
 ROOT = Path(__file__).parent.parent.parent
 DESIGNS = get_args(Design)
 ONE_LEVEL = 1 / 255
+FP32_TOLERANCE = {"isnet": 1e-6, "base": 1e-6, "base_ff": 1e-6, "unet_like": 1e-5}
 BF16_TOLERANCE = {"isnet": ONE_LEVEL, "base": ONE_LEVEL, "base_ff": ONE_LEVEL, "unet_like": 0.02}
-"""Of a prediction in [0, 1]. bfloat16 has 8 bits; without spectral norm, errors grow on the way."""
+"""Of a prediction in [0, 1]. bfloat16 has 8 bits; without spectral norm, errors grow on the way:
+in float32 `unet_like` itself is 1e-6 from what float64 gives, in either arrangement."""
 
 
 def small(design: Design = "isnet") -> nn.Module:
@@ -51,7 +53,7 @@ def parametrised(module: nn.Module) -> list[str]:
 def test_fp32_equals_the_generator(design: Design) -> None:
     generator = small(design)
     result = InferenceGenerator(generator, precision="fp32")(image())
-    torch.testing.assert_close(result, generator(image()), rtol=0, atol=1e-6)
+    torch.testing.assert_close(result, generator(image()), rtol=0, atol=FP32_TOLERANCE[design])
 
 
 @pytest.mark.parametrize("design", DESIGNS)
