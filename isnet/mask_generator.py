@@ -11,8 +11,18 @@ from isnet.config import InputError
 
 _Point = tuple[float, float]
 
+FORMULA = 2
+"""Counts the formulas there have been: another one makes other masks of the same seed."""
+
 _BLOB_SHARE = 0.2
 """Share of the strokes that turn on the spot and so become blobs."""
+
+_FINE_SHARE = 0.3
+"""Share of the strokes that are no wider than a scratch or a wire.
+
+A network that has seen no such holes fills them dark, and PRA leaves some wherever a dilation stops
+just short of a hole's middle.
+"""
 
 
 def random_hole(
@@ -84,7 +94,10 @@ def _stroke(
     side = min(hole.shape)
     # Thin strokes for small holes: otherwise one stroke would be all of a small one.
     thickest = max(0.5, min(0.09 * side, 0.35 * math.sqrt(target / math.pi)))
-    radius = rng.uniform(min(0.5 + 0.008 * side, thickest), thickest)
+    thinnest, finest = min(0.5 + 0.008 * side, thickest), 0.5
+    if rng.random() < _FINE_SHARE:
+        thinnest, thickest = finest, thinnest
+    radius = rng.uniform(thinnest, thickest)
     blob = rng.random() < _BLOB_SHARE
     stride = radius * rng.uniform(0.4, 0.9) if blob else side * rng.uniform(0.04, 0.14)
     point = _known_pixel(rng, hole)
@@ -95,7 +108,7 @@ def _stroke(
         end = point[0] + length * math.sin(angle), point[1] + length * math.cos(angle)
         yield point, end, radius
         point = end
-        radius = min(max(0.5, radius * rng.uniform(0.85, 1.18)), thickest)
+        radius = min(max(finest, radius * rng.uniform(0.85, 1.18)), thickest)
 
 
 def _known_pixel(rng: np.random.Generator, hole: np.ndarray) -> _Point:

@@ -84,6 +84,18 @@ def test_thickness_varies() -> None:
     assert max(radii) > 3 * min(radii)
 
 
+def test_some_strokes_are_as_fine_as_scratches() -> None:
+    # What an opening takes away: of thick strokes only pixels at their tips and where they cross.
+    taken = [
+        mask & ~ndimage.binary_opening(mask, np.ones((4, 4)))
+        for mask in holes(40, size=256, ratio_range=(0.05, 0.6))
+    ]
+    longest = [
+        np.bincount(ndimage.label(mask, np.ones((3, 3)))[0].flat)[1:].max() for mask in taken
+    ]
+    assert sum(pixels > 30 for pixels in longest) > 20
+
+
 def test_holes_touch_the_border_sometimes_only() -> None:
     touching = [
         bool(mask[[0, -1]].any() or mask[:, [0, -1]].any())
