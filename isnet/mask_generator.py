@@ -17,8 +17,8 @@ FORMULA = 2
 _BLOB_SHARE = 0.2
 """Share of the strokes that turn on the spot and so become blobs."""
 
-_FINE_SHARE = 0.3
-"""Share of the strokes that are no wider than a scratch or a wire.
+_FINE_SHARE = 0.5
+"""Share of the strokes that are no wider than a scratch or a wire, many of them a pixel or two.
 
 A network that has seen no such holes fills them dark, and PRA leaves some wherever a dilation stops
 just short of a hole's middle.
@@ -97,7 +97,9 @@ def _stroke(
     thinnest, finest = min(0.5 + 0.008 * side, thickest), 0.5
     if rng.random() < _FINE_SHARE:
         thinnest, thickest = finest, thinnest
-    radius = rng.uniform(thinnest, thickest)
+        radius = finest + (thickest - finest) * rng.random() ** 2
+    else:
+        radius = rng.uniform(thinnest, thickest)
     blob = rng.random() < _BLOB_SHARE
     stride = radius * rng.uniform(0.4, 0.9) if blob else side * rng.uniform(0.04, 0.14)
     point = _known_pixel(rng, hole)
