@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.thin_holes import SIZE, lines, main
+from benchmarks.thin_holes import SIZE, ThinHoleOptions, lines, main, measure
+from isnet.shipped import SMALL
 
 
 @pytest.mark.parametrize("width", [1, 17])
@@ -26,6 +27,13 @@ def test_a_network_that_knows_nothing_is_worse_than_telea(tmp_path: Path) -> Non
     for found in report["figures"].values():
         assert 0 < found["telea_error"] < found["network_error"] < 1
         assert abs(found["network_dark"]) <= found["network_error"]
+
+
+def test_the_shipped_weights_fill_three_pixels_about_as_bright_as_they_were() -> None:
+    options = ThinHoleOptions(checkpoint=SMALL, images=3, widths="3,5")
+    for found in measure(options).figures.values():
+        assert abs(found["network_dark"]) < 0.03
+        assert found["network_error"] < 2 * found["telea_error"]
 
 
 @pytest.mark.parametrize("widths", ["0", "64", "thin"])
