@@ -8,6 +8,8 @@ SHELL := bash
 PYTHON ?= python3.11 python3.12 python3.13 python3
 # Processes that share the quick tests; more than the machine has cores does not help.
 TEST_JOBS ?= 2
+# The tests that want more than that.
+LONGER := (slow or cluster or browser or gpu or soak)
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -102,13 +104,17 @@ imports: setup  ## Check who may import whom (import-linter)
 
 .PHONY: test
 test: lint types imports  ## Every check, and the tests that need no more than a laptop
-	OMP_NUM_THREADS=1 $(BIN)/pytest -m 'not (slow or cluster or browser or gpu)' \
+	OMP_NUM_THREADS=1 $(BIN)/pytest -m 'not $(LONGER)' \
 	    --numprocesses $(TEST_JOBS) --dist loadgroup
 
 # One process: a slow test wants the machine for itself. 5 is pytest's word for "no such tests".
 .PHONY: test-all
 test-all: test  ## `test`, then the slow, cluster, browser and gpu tests that this machine can run
-	$(BIN)/pytest --durations 30 -m 'slow or cluster or browser or gpu' || [ $$? -eq 5 ]
+	$(BIN)/pytest --durations 40 -m '$(LONGER) and not soak' || [ $$? -eq 5 ]
+
+.PHONY: soak
+soak: setup  ## The tests that take minutes each: more kills, more requests, the rehearsal's scenes
+	$(BIN)/pytest --durations 0 -m soak || [ $$? -eq 5 ]
 
 .PHONY: clean
 clean:  ## Remove caches; .venv, data, runs and mlflow.db stay

@@ -242,8 +242,10 @@ def test_adam_unfused_takes_the_same_step():
         torch.testing.assert_close(tensor, dict(plain.generator.named_parameters())[name])
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("batched_norms", [False, True])
+@pytest.mark.parametrize(
+    "batched_norms",
+    [pytest.param(True, marks=pytest.mark.slow), pytest.param(False, marks=pytest.mark.soak)],
+)
 def test_a_compiled_step_is_the_same_step(batched_norms):
     eager, compiled = small_trainer(), small_trainer(compiled=True, batched_norms=batched_norms)
     for trainer in (eager, compiled):

@@ -47,7 +47,7 @@ def prepared(ray_session, samples: Path, tmp_path_factory: pytest.TempPathFactor
 
 
 @pytest.fixture(scope="session")
-def _database_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def database_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A database with MLflow's tables, which take seconds to make."""
     path = tmp_path_factory.mktemp("template") / "mlflow.db"
     config = TrackingConfig(uri=f"sqlite:///{path}", experiment="template")
@@ -56,9 +56,9 @@ def _database_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def tracking_uri(_database_template: Path, tmp_path: Path) -> str:
+def tracking_uri(database_template: Path, tmp_path: Path) -> str:
     """A database of the test's own."""
-    shutil.copy(_database_template, tmp_path / "mlflow.db")
+    shutil.copy(database_template, tmp_path / "mlflow.db")
     return f"sqlite:///{tmp_path}/mlflow.db"
 
 

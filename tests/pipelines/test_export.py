@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import onnx
@@ -16,12 +17,16 @@ from isnet.export import OnnxGenerator
 from pipelines.export import main
 from pipelines.tracking.registry import register_model
 from tests.pipelines.command_process import ROOT
-from tests.pipelines.evaluation.checkpoints import small_generator, write_checkpoint
+from tests.pipelines.evaluation.checkpoints import SMALL, small_generator, write_checkpoint
+
+QUICK = replace(SMALL, design="unet_like")
+"""The design that takes least time to export."""
 
 
 @pytest.fixture
 def checkpoint(tmp_path: Path) -> Path:
-    return write_checkpoint(tmp_path / "model")
+    generator = small_generator(0, QUICK)
+    return write_checkpoint(tmp_path / "model", generator=generator, config=QUICK)
 
 
 @torch.no_grad()
@@ -40,11 +45,11 @@ def test_the_command_as_it_is_typed(checkpoint: Path, tmp_path: Path) -> None:
     )
     assert (ended.returncode, ended.stderr) == (0, "")
     path = tmp_path / "graphs" / "small.onnx"
-    require_graph_of(path, small_generator(0))
+    require_graph_of(path, small_generator(0, QUICK))
     assert [entry.name for entry in path.parent.iterdir()] == ["small.onnx"]
     about = {entry.key: entry.value for entry in onnx.load(path).metadata_props}
-    assert (about["design"], about["blocks"], about["channels"]) == ("isnet", "1", "2")
-    for words in ("isnet, blocks 1, channels 2", f"written:  {path} (", "compared: at most "):
+    assert (about["design"], about["blocks"], about["channels"]) == ("unet_like", "1", "2")
+    for words in ("unet_like, blocks 1, channels 2", f"written:  {path} (", "compared: at most "):
         assert words in ended.stdout
     for words in ("RGB in [0, 1], 0 in the hole", "multiples of 16", "docs/export.md"):
         assert words in ended.stdout
@@ -60,7 +65,7 @@ def test_a_file_that_is_there_is_replaced_only_when_asked(
         main(words)
     assert path.read_text() == "precious"
     main([*words, "--replace"])
-    require_graph_of(path, small_generator(0))
+    require_graph_of(path, small_generator(0, QUICK))
 
 
 def test_the_shipped_model_is_exported_unless_another_is_named(tmp_path: Path) -> None:
@@ -82,7 +87,7 @@ def test_a_dry_run_names_the_network_and_writes_nothing(
 ) -> None:
     words = ["--model", str(checkpoint), "--output", str(tmp_path / "isnet.onnx")]
     main([*words, "--dry-run"])
-    assert "isnet, blocks 1, channels 2" in capsys.readouterr().out
+    assert "unet_like, blocks 1, channels 2" in capsys.readouterr().out
     assert [entry.name for entry in tmp_path.iterdir()] == ["model"]
 
 
@@ -99,4 +104,4 @@ def test_a_registered_model_goes_to_a_uri(
     output = (tmp_path / "graphs" / "isnet.onnx").as_uri()
     words = ["--model", f"models:/isnet/{version}", "--output", output]
     main([*words, "--tracking-uri", tracking_uri])
-    require_graph_of(tmp_path / "graphs" / "isnet.onnx", small_generator(0))
+    require_graph_of(tmp_path / "graphs" / "isnet.onnx", small_generator(0, QUICK))

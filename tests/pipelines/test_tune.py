@@ -59,7 +59,7 @@ def _read(config):
     return read_campaign(f"{config.output}/{config.name}")
 
 
-@pytest.mark.timeout(480)  # a minute on idle cores
+@pytest.mark.slow
 def test_two_trials_are_trained_scored_tracked_and_reported(config, capsys):
     assert run_campaign(config, _definition(config, BLOCKS))
     _assert_told()

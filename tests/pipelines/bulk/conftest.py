@@ -31,8 +31,9 @@ def photos(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def configured(tmp_path: Path, model: Path, tracking_uri: str) -> Callable[..., InpaintConfig]:
-    """A resolved job below `tmp_path`; fields may be changed."""
-    return lambda **changes: resolve(config_of(tmp_path, model, **changes))
+    """A resolved job of one process below `tmp_path`; fields may be changed."""
+    one = {"actors": "1"}  # each takes seconds to start
+    return lambda **changes: resolve(config_of(tmp_path, model, **(one | changes)))
 
 
 @pytest.fixture

@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import io
 import re
+import shutil
+from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -17,12 +20,14 @@ from pyarrow import parquet
 from isnet.config import InputError, ReconstructionConfig
 from pipelines import inpaint
 from pipelines.bulk import job
+from pipelines.bulk.config import InpaintConfig, resolve
 from pipelines.bulk.job import run_job
+from pipelines.bulk.outcome import Outcome
 from pipelines.bulk.progress import read_progress
 from pipelines.claim import Claim
 from pipelines.serving.metrics import IngressMetrics
 from pipelines.tracking.runs import TrackingConfig
-from tests.pipelines.bulk.pictures import results_of
+from tests.pipelines.bulk.pictures import config_of, results_of, write_masks, write_pictures
 from tests.pipelines.serving.in_process import api_of, client_of, load_model
 
 pytestmark = pytest.mark.ray
@@ -44,31 +49,6 @@ def hole_of(path: Path) -> np.ndarray:
     return pixels(path) > 127
 
 
-def test_every_picture_is_filled_under_its_own_name(photos, start, tmp_path):
-    outcome = start()
-    assert (outcome.done, outcome.failed, outcome.exit_code) == (12, 0, 0)
-    results = results_of(tmp_path / "out")
-    assert results.keys() == {str(path.relative_to(photos)) for path in photos.rglob("*.png")}
-    for name, data in results.items():
-        hole = hole_of(tmp_path / "masks" / name)
-        before, after = pixels(photos / name), pixels(data)
-        assert np.array_equal(before[~hole], after[~hole])
-        assert not np.array_equal(before[hole], after[hole])
-
-
-def test_the_table_says_what_became_of_each(photos, start, tmp_path):
-    start(reconstruction=SMALL)
-    rows = table_of(tmp_path / "out")
-    assert len(rows) == 12
-    for name, row in rows.items():
-        hole = hole_of(tmp_path / "masks" / name)
-        assert row["mask"] == row["output"] == name
-        assert row["hole_ratio"] == pytest.approx(hole.mean(), abs=1e-6)
-        assert row["milliseconds"] > 0
-        assert (row["status"], row["reason"], row["error"]) == ("done", None, None)
-    assert max(row["passes"] for row in rows.values()) > 1
-
-
 async def answers(model: Path, photos: Path, masks: Path, **fields: str) -> dict[str, bytes]:
     """What the endpoint makes of pictures, one by one."""
     settings = {"kernel_size": 3, "threshold": 0.001, "scale": 32}
@@ -84,6 +64,86 @@ async def answers(model: Path, photos: Path, masks: Path, **fields: str) -> dict
     return found
 
 
+class Finished(NamedTuple):
+    """A job that nothing disturbed."""
+
+    folder: Path
+    config: InpaintConfig
+    outcome: Outcome
+
+
+@pytest.fixture(scope="module")
+def finished(ray_session, model, database_template, tmp_path_factory) -> Finished:
+    """A job whose results are only read."""
+    folder = tmp_path_factory.mktemp("finished")
+    write_pictures(folder / "photos", 12)
+    write_masks(folder / "masks", folder / "photos")
+    shutil.copy(database_template, folder / "mlflow.db")
+    config = resolve(config_of(folder, model, actors="1", reconstruction=SMALL, scale=32))
+    return Finished(folder, config, run_job(config))
+
+
+def test_every_picture_is_filled_under_its_own_name(finished):
+    outcome, photos = finished.outcome, finished.folder / "photos"
+    assert (outcome.done, outcome.failed, outcome.exit_code) == (12, 0, 0)
+    results = results_of(finished.folder / "out")
+    assert results.keys() == {str(path.relative_to(photos)) for path in photos.rglob("*.png")}
+    for name, data in results.items():
+        hole = hole_of(finished.folder / "masks" / name)
+        before, after = pixels(photos / name), pixels(data)
+        assert np.array_equal(before[~hole], after[~hole])
+        assert not np.array_equal(before[hole], after[hole])
+
+
+def test_the_table_says_what_became_of_each(finished):
+    rows = table_of(finished.folder / "out")
+    assert len(rows) == 12
+    for name, row in rows.items():
+        hole = hole_of(finished.folder / "masks" / name)
+        assert row["mask"] == row["output"] == name
+        assert row["hole_ratio"] == pytest.approx(hole.mean(), abs=1e-6)
+        assert row["milliseconds"] > 0
+        assert (row["status"], row["reason"], row["error"]) == ("done", None, None)
+    assert max(row["passes"] for row in rows.values()) > 1
+
+
+def test_in_a_batch_it_differs_by_one_grey_level_in_the_hole_at_most(finished, model):
+    folder = finished.folder
+    expected = asyncio.run(answers(model, folder / "photos", folder / "masks"))
+    for name, data in results_of(folder / "out").items():
+        difference = np.abs(pixels(data) - pixels(expected[name]))
+        assert difference.max() <= 1
+        assert not difference[~hole_of(folder / "masks" / name)].any()
+
+
+def test_a_finished_job_is_left_alone_and_has_one_run_in_mlflow(finished, tmp_path):
+    written = {path: path.stat().st_mtime_ns for path in (finished.folder / "out").rglob("*.png")}
+    outcome = run_job(finished.config)
+    assert (outcome.done, outcome.kept) == (12, 12)
+    assert all(path.stat().st_mtime_ns == when for path, when in written.items())
+    client = MlflowClient(finished.config.tracking.uri)
+    experiment = client.get_experiment_by_name("isnet")
+    assert experiment is not None
+    (run,) = client.search_runs([experiment.experiment_id])
+    assert run.info.status == "FINISHED"
+    assert run.data.metrics["inpaint/done"] == 12
+    assert run.data.params["strategy"] == "original"
+    assert re.fullmatch(r"[0-9a-f]{12}", run.data.tags["model_fingerprint"])
+    path = client.download_artifacts(run.info.run_id, "inpaint/samples.png", str(tmp_path))
+    with Image.open(path) as samples:
+        assert samples.width > 400
+
+
+def test_another_job_does_not_get_the_same_folder(finished):
+    with pytest.raises(InputError, match="another job: --strategy was original, now crop"):
+        run_job(replace(finished.config, strategy="crop"))
+    new = finished.folder / "photos/new.png"
+    shutil.copy(finished.folder / "photos/a/000.png", new)
+    with pytest.raises(InputError, match="pictures was 12, now 13"):
+        run_job(finished.config)
+    new.unlink()
+
+
 @pytest.mark.parametrize("strategy", ["original", "crop", "resize"])
 def test_alone_in_its_passes_a_picture_becomes_what_the_endpoint_makes_of_it(
     strategy, photos, start, model, tmp_path
@@ -92,17 +152,6 @@ def test_alone_in_its_passes_a_picture_becomes_what_the_endpoint_makes_of_it(
     start(strategy=strategy, scale=32, reconstruction=SMALL, max_batch=1)
     expected = asyncio.run(answers(model, photos, tmp_path / "masks", strategy=strategy))
     assert results_of(tmp_path / "out") == expected
-
-
-def test_in_a_batch_it_differs_by_one_grey_level_in_the_hole_at_most(
-    photos, start, model, tmp_path
-):
-    start(reconstruction=SMALL, scale=32)
-    expected = asyncio.run(answers(model, photos, tmp_path / "masks"))
-    for name, data in results_of(tmp_path / "out").items():
-        difference = np.abs(pixels(data) - pixels(expected[name]))
-        assert difference.max() <= 1
-        assert not difference[~hole_of(tmp_path / "masks" / name)].any()
 
 
 def test_a_file_keeps_its_format_profile_alpha_and_orientation(model, start, tmp_path):
@@ -169,39 +218,6 @@ def test_a_job_stops_after_too_many_failures(photos, start, tmp_path):
     assert progress is not None
     assert progress.state == "stopped"
     assert progress.failures[0]["reason"] == "unsupported_format"
-
-
-def test_another_job_does_not_get_the_same_folder(photos, start, tmp_path):
-    start()
-    with pytest.raises(InputError, match="another job: --strategy was original, now crop"):
-        start(strategy="crop")
-    (photos / "new.png").write_bytes((photos / "a/000.png").read_bytes())
-    with pytest.raises(InputError, match="pictures was 12, now 13"):
-        start()
-
-
-def test_a_finished_job_is_left_alone(photos, start, tmp_path):
-    start()
-    written = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*.png")}
-    outcome = start()
-    assert (outcome.done, outcome.kept) == (12, 12)
-    assert all(path.stat().st_mtime_ns == when for path, when in written.items())
-
-
-def test_mlflow_has_one_run_with_counts_and_samples(photos, start, tracking_uri, tmp_path):
-    start()
-    start()
-    client = MlflowClient(tracking_uri)
-    experiment = client.get_experiment_by_name("isnet")
-    assert experiment is not None
-    (run,) = client.search_runs([experiment.experiment_id])
-    assert run.info.status == "FINISHED"
-    assert run.data.metrics["inpaint/done"] == 12
-    assert run.data.params["strategy"] == "original"
-    assert re.fullmatch(r"[0-9a-f]{12}", run.data.tags["model_fingerprint"])
-    path = client.download_artifacts(run.info.run_id, "inpaint/samples.png", str(tmp_path))
-    with Image.open(path) as samples:
-        assert samples.width > 400
 
 
 def test_without_mlflow_a_job_runs_all_the_same(photos, start, closed_port, capsys):

@@ -17,10 +17,10 @@ from tests.pipelines.bulk.pictures import write_masks, write_pictures
 from tests.pipelines.cluster_process import ClusterProcess
 from tests.pipelines.evaluation.checkpoints import write_checkpoint
 
-pytestmark = [pytest.mark.ray, pytest.mark.slow]
+pytestmark = pytest.mark.ray
 
-PICTURES = 640
-"""64 units and more."""
+PICTURES = 320
+"""32 units and more."""
 
 KILLS = 5
 
@@ -55,6 +55,7 @@ def require_same(killed: InpaintProcess, undisturbed: InpaintProcess) -> None:
     assert not list(killed.out.rglob("*.tmp"))
 
 
+@pytest.mark.soak
 def test_kills_at_random_moments_change_no_byte(undisturbed, tmp_path):
     seed = int(os.environ.get("ISNET_TEST_SEED", time.time_ns() % 2**32))
     print(f"ISNET_TEST_SEED={seed} repeats these moments")
@@ -64,7 +65,7 @@ def test_kills_at_random_moments_change_no_byte(undisturbed, tmp_path):
     kills = 0
     for _ in range(KILLS):
         before = killed.parts()
-        if not killed.wait_for_parts(len(before) + rng.randrange(12)):
+        if not killed.wait_for_parts(len(before) + rng.randrange(6)):
             break
         time.sleep(rng.uniform(0, 0.3))
         actors = killed.actors()
@@ -83,13 +84,14 @@ def test_kills_at_random_moments_change_no_byte(undisturbed, tmp_path):
     require_same(killed, undisturbed)
 
 
+@pytest.mark.slow
 def test_finished_units_are_not_filled_again(undisturbed, tmp_path):
     killed = another(undisturbed, tmp_path / "killed")
     killed.start()
     assert killed.wait_for_parts(8)
     killed.kill()
     kept = killed.parts()
-    assert 8 <= len(kept) < 60
+    assert 8 <= len(kept) < 28
     written = {path: path.stat().st_mtime_ns for path in killed.out.rglob("*.png")}
     killed.start()
     assert killed.finish() == 1, killed.output[-4000:]
@@ -99,6 +101,7 @@ def test_finished_units_are_not_filled_again(undisturbed, tmp_path):
     require_same(killed, undisturbed)
 
 
+@pytest.mark.slow
 def test_sigterm_ends_in_order_and_the_same_command_goes_on(undisturbed, tmp_path):
     job = another(undisturbed, tmp_path / "job")
     job.start()

@@ -32,12 +32,12 @@ def test_one_failure_may_be_too_many_and_the_job_goes_on_without_that_limit(
     photos, start, tmp_path
 ):
     damage(photos / "a/002.png")
-    outcome = start(max_failures=0, actors="1")
+    outcome = start(max_failures=0)
     assert (outcome.stopped, outcome.failed, outcome.exit_code) == (True, 1, 1)
     assert progress_of(tmp_path / "out").state == "stopped"
     assert not (tmp_path / "out/results.parquet").exists()
 
-    outcome = start(actors="1")
+    outcome = start()
     assert (outcome.stopped, outcome.done, outcome.failed) == (False, 11, 1)
     assert progress_of(tmp_path / "out").state == "finished"
     assert len(parquet.read_table(tmp_path / "out/results.parquet")) == 12
@@ -48,7 +48,7 @@ def test_what_was_done_is_counted_once_and_what_was_cut_short_is_done_again(
 ):
     output = tmp_path / "out"
     whole = damage(photos / "a/002.png")
-    assert start(actors="1").done == 11
+    assert start().done == 11
     parts = find_parts(str(output))
     (failed,) = (unit for unit, counts in parts.items() if counts.failed)
     (cut,) = parts.keys() - {failed}
@@ -57,7 +57,7 @@ def test_what_was_done_is_counted_once_and_what_was_cut_short_is_done_again(
     (photos / "a/002.png").write_bytes(whole)
     path = output / part_path(cut)
     os.truncate(path, path.stat().st_size // 2)
-    outcome = start(actors="1")
+    outcome = start()
     assert (outcome.done, outcome.failed) == (12, 0)
     assert outcome.kept == parts[failed].done
     tried = outcome.images_per_second * outcome.seconds

@@ -105,7 +105,7 @@ def require_filled(
 def test_pictures_come_from_anywhere(make, photos, start, tmp_path):
     given = make(tmp_path)
     columns = {"name_column": "called"} if given.masks.startswith("column:") else {}
-    assert start(input=given.input, masks=given.masks, actors="1", **columns).exit_code == 0
+    assert start(input=given.input, masks=given.masks, **columns).exit_code == 0
     rows = parquet.read_table(tmp_path / "out/results.parquet").to_pylist()
     require_filled(results_of(tmp_path / "out"), rows, given, tmp_path)
 
@@ -120,7 +120,7 @@ def test_pictures_come_from_an_object_store_and_results_go_there(
             object_store.put(f"bulk/{name}/{key}", data)
     places = {name: object_store.uri(f"bulk/{name}") for name in ("photos", "masks", "out")}
     given = Given(places["photos"], places["masks"])
-    job = {"input": given.input, "masks": given.masks, "output": places["out"], "actors": "1"}
+    job = {"input": given.input, "masks": given.masks, "output": places["out"]}
     assert start(**job).exit_code == 0
     names = object_store.names("bulk/out")
     results = {n: object_store.get(f"bulk/out/{n}") for n in names if n.endswith(".png")}
@@ -153,7 +153,7 @@ def test_a_member_of_a_tar_writes_nothing_outside_of_the_output(start, tmp_path)
     write_tar(tmp_path / "photos.tar", dict.fromkeys(names, png()))
     output = tmp_path / "deep" / "out"
     given = {"input": str(tmp_path / "photos.tar"), "masks": NOTHING, "output": str(output)}
-    outcome = start(**given, actors="1")
+    outcome = start(**given)
     assert (outcome.done, outcome.reasons) == (2, {"unsafe_name": 2})
     assert not list(tmp_path.rglob("evil*"))
     assert list((tmp_path / "deep").iterdir()) == [output]
@@ -196,6 +196,6 @@ def test_a_name_that_is_too_long_stops_no_other(start, tmp_path):
     names = [longest, "y" * 252, "d/" * 3000 + "z", "good"]
     write_table(tmp_path / "photos.parquet", names)
     given = {"input": str(tmp_path / "photos.parquet"), "name_column": "name", "masks": NOTHING}
-    outcome = start(**given, actors="1")
+    outcome = start(**given)
     assert (outcome.done, outcome.reasons) == (2, {"unsafe_name": 2})
     assert results_of(tmp_path / "out").keys() == {f"{longest}.png", "good.png"}

@@ -2,43 +2,36 @@
 
 from __future__ import annotations
 
-import pandas as pd
+from pathlib import Path
+
 import pytest
 
-from tests.pipelines.evaluation.checkpoints import FACTS, write_checkpoint
+from tests.pipelines.evaluation.evaluations import Evaluations
 
 
 @pytest.fixture
-def checkpoint(tmp_path):
-    """Write a checkpoint as training does; facts may be added or changed."""
-
-    def write(name="ours", *, seed=0, about=FACTS, generator=None):
-        return write_checkpoint(tmp_path / name, seed=seed, about=about, generator=generator)
-
-    return write
-
-
-@pytest.fixture
-def run(prepared, tracking_uri, tmp_path):
-    """Evaluate models, 4 images if nothing else is said; return the exit code."""
-
-    from pipelines import evaluate
-
-    def main(*models, flags=(), **options):
-        given = {
-            "data": prepared,
-            "images": 4,
-            "output": tmp_path / "out",
-            "latency-images": 0,
-            "tracking.uri": tracking_uri,
-        }
-        words = [f"--{name}={value}" for name, value in {**given, **options}.items()]
-        return evaluate.main(["--models", *map(str, models), *words, *flags])
-
-    return main
+def evaluations(
+    prepared: str, tracking_uri: str, database_template: Path, tmp_path: Path
+) -> Evaluations:
+    """Evaluations below `tmp_path`, recorded in `tracking_uri`."""
+    made = Evaluations(tmp_path, prepared, database_template)
+    assert made.tracking_uri == tracking_uri
+    return made
 
 
 @pytest.fixture
-def scores(tmp_path):
-    """The rows that the last evaluation left."""
-    return lambda: pd.read_parquet(tmp_path / "out" / "scores.parquet")
+def checkpoint(evaluations: Evaluations):
+    """`Evaluations.checkpoint`."""
+    return evaluations.checkpoint
+
+
+@pytest.fixture
+def run(evaluations: Evaluations):
+    """`Evaluations.run`."""
+    return evaluations.run
+
+
+@pytest.fixture
+def scores(evaluations: Evaluations):
+    """`Evaluations.scores`."""
+    return evaluations.scores

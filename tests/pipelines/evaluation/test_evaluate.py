@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
+from contextlib import redirect_stdout
+from typing import NamedTuple
 
 import pandas as pd
 import pytest
 import torch
+from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 from PIL import Image
 from pyarrow import parquet
@@ -16,28 +20,55 @@ from pipelines import evaluate
 from pipelines.cli import run_main
 from pipelines.evaluation.evaluation import usable_lpips
 from pipelines.tracking.registry import register_model
+from pipelines.tracking.runs import TrackingConfig, open_run
 from tests.pipelines.evaluation.checkpoints import FACTS, small_generator
+from tests.pipelines.evaluation.evaluations import Evaluations
 from tests.reference import published_state
 
-pytestmark = pytest.mark.ray
+pytestmark = [pytest.mark.ray, pytest.mark.timeout(480)]  # most of it is half a minute
 
 SCORES = ["psnr", "ssim", "mae", "relative_mae"]
 
 
 def _of(scores, model, method):
-    rows = scores[(scores["model"] == model) & (scores["method"] == method)]
-    return rows[rows["picture"] == "composite"].sort_values("item")[SCORES].to_numpy()
+    rows = scores.query("model == @model and method == @method and picture == 'composite'")
+    return rows.sort_values("item")[SCORES].to_numpy()
 
 
-def test_every_image_has_a_row_for_each_model_method_and_picture(checkpoint, run, scores):
-    assert run(f"ours={checkpoint()}", "mean-fill", "telea") == 0
-    rows = scores()
+class Whole(NamedTuple):
+    """An evaluation of all there is."""
+
+    evaluations: Evaluations
+    printed: str
+    trained: Run
+    """The run that trained the first model, as it was before."""
+
+
+@pytest.fixture(scope="module")
+def whole(prepared, database_template, tmp_path_factory) -> Whole:
+    """Two trained networks, where one of them began, and two methods."""
+    made = Evaluations(tmp_path_factory.mktemp("whole"), prepared, database_template)
+    run_id = open_run(TrackingConfig(uri=made.tracking_uri), name="run", params={}, tags={})
+    trained = MlflowClient(made.tracking_uri).get_run(run_id)
+    recorded = {"mlflow": {"uri": made.tracking_uri, "run_id": run_id}}
+    ours = made.checkpoint(seed=1, about={**FACTS, **recorded, "extractor": "vgg16 of somebody"})
+    other = f"other={made.checkpoint('other', seed=2)}"
+    models, wanted = (ours, other, "mean-fill", "telea"), {"seed": 3, "latency-images": 2}
+    with redirect_stdout(io.StringIO()) as printed:
+        assert made.run(*models, flags=["--untrained", "--min-gain", "-99"], **wanted) == 0
+    return Whole(made, printed.getvalue(), trained)
+
+
+def test_every_image_has_a_row_for_each_model_method_and_picture(whole):
+    rows = whole.evaluations.scores()
     counts = rows.groupby(["model", "method", "picture"]).size().to_dict()
     assert counts == {
-        ("ours", "one-shot", "composite"): 4,
-        ("ours", "one-shot", "prediction"): 4,
-        ("ours", "PRA", "composite"): 4,
-        ("ours", "PRA", "prediction"): 4,
+        **{
+            (model, method, picture): 4
+            for model in ("ours", "ours, untrained", "other")
+            for method in ("one-shot", "PRA")
+            for picture in ("composite", "prediction")
+        },
         ("mean-fill", "fill", "composite"): 4,
         ("telea", "fill", "composite"): 4,
     }
@@ -49,11 +80,9 @@ def test_every_image_has_a_row_for_each_model_method_and_picture(checkpoint, run
         assert len(about.drop_duplicates()) == 1
 
 
-def test_the_report_and_its_figures_are_written(checkpoint, run, tmp_path, capsys):
-    run(checkpoint(about={**FACTS, "extractor": "vgg16 of somebody"}), "mean-fill")
-    out = tmp_path / "out"
-    printed = capsys.readouterr().out
-    assert f"report:   {out / 'report.html'}" in printed
+def test_the_report_and_its_figures_are_written(whole):
+    out = whole.evaluations.out
+    assert f"report:   {out / 'report.html'}" in whole.printed
     page, text = (out / "report.html").read_text(), (out / "report.md").read_text()
     work = json.loads((out / "plan.json").read_text())["hash"]
     for written in (page, text):
@@ -64,30 +93,24 @@ def test_the_report_and_its_figures_are_written(checkpoint, run, tmp_path, capsy
     assert {"summary.csv", "table5.csv", "figure6.png", "figure7.png", "figure8.png"} <= names
     about = json.loads(parquet.read_schema(out / "scores.parquet").metadata[b"isnet.evaluation"])
     assert about["work"] == work
-    assert [model["name"] for model in about["models"]] == ["ours", "mean-fill"]
-    assert "| mean-fill" in printed
+    models = [model["name"] for model in about["models"]]
+    assert models == ["ours", "ours, untrained", "other", "mean-fill", "telea"]
+    assert "| mean-fill" in whole.printed
     with Image.open(out / "passes.png") as picture:
         assert picture.width > picture.height / 4
 
 
-def test_latency_is_measured_of_networks_alone(checkpoint, run, tmp_path):
-    run(checkpoint(), "mean-fill", **{"latency-images": 2})
-    rows = pd.read_csv(tmp_path / "out" / "latency.csv")
-    assert set(rows["model"]) == {"ours"}
+def test_latency_is_measured_of_trained_networks_alone(whole):
+    rows = pd.read_csv(whole.evaluations.out / "latency.csv")
+    assert set(rows["model"]) == {"ours", "other"}
     assert set(rows["method"]) == {"one-shot", "PRA"}
 
 
-def test_the_record_is_a_child_of_the_training_run_which_stays_as_it_is(
-    checkpoint, run, tracking_uri, tracked_run
-):
-    about = {**FACTS, "mlflow": {"uri": tracking_uri, "run_id": tracked_run}}
-    client = MlflowClient(tracking_uri)
-    before = client.get_run(tracked_run)
-    run(checkpoint(about=about), seed=3)
-    after = client.get_run(tracked_run)
-    assert after.to_dictionary() == before.to_dictionary()
+def test_the_record_is_a_child_of_the_training_run_which_stays_as_it_is(whole):
+    client = MlflowClient(whole.evaluations.tracking_uri)
     (record,) = _records(client)
-    assert record.data.tags["mlflow.parentRunId"] == tracked_run
+    after = client.get_run(record.data.tags["mlflow.parentRunId"])
+    assert after.to_dictionary() == whole.trained.to_dictionary()
     assert record.info.status == "FINISHED"
     _assert_complete(client, record)
 
@@ -110,44 +133,74 @@ def _assert_complete(client, record):
     assert {f"evaluation/{name}" for name in wanted} <= files
 
 
-def test_a_model_of_another_server_gets_a_record_without_a_parent(checkpoint, run, tracking_uri):
-    about = {**FACTS, "mlflow": {"uri": "http://elsewhere:5000", "run_id": "0" * 32}}
-    run(checkpoint(about=about))
-    (record,) = _records(MlflowClient(tracking_uri))
+def test_the_last_line_says_what_training_brought(whole):
+    last = whole.printed.splitlines()[-1]
+    rows = whole.evaluations.scores()
+    psnr = {
+        name: _of(rows, *name)[:, 0].mean()
+        for name in (
+            ("ours", "PRA"),
+            ("ours, untrained", "one-shot"),
+            ("other", "PRA"),
+            ("mean-fill", "fill"),
+        )
+    }
+    trained, untrained, rival, filled = psnr.values()
+    assert last == (
+        f"PSNR: ours, untrained {untrained:.2f} dB, ours with PRA {trained:.2f} dB: "
+        f"{trained - untrained:+.2f} dB; "
+        f"{trained - rival:+.2f} dB over other, {rival:.2f} dB; "
+        f"{trained - filled:+.2f} dB over mean fill, {filled:.2f} dB"
+    )
+
+
+@pytest.fixture(scope="module")
+def of_every_form(prepared, database_template, tmp_path_factory) -> Evaluations:
+    """One network as a folder, a URI and a registered model, and an authors' file."""
+    made = Evaluations(tmp_path_factory.mktemp("forms"), prepared, database_template)
+    elsewhere = {"mlflow": {"uri": "http://elsewhere:5000", "run_id": "0" * 32}}
+    folder = made.checkpoint(about={**FACTS, **elsewhere})
+    run_id = open_run(TrackingConfig(uri=made.tracking_uri), name="run", params={}, tags={})
+    version = register_model(made.tracking_uri, run_id, folder)
+    state = {name: tensor.float() for name, tensor in published_state("isnet_blocks1").items()}
+    torch.save({"generator": state, "epoch": 1}, made.folder / "G.pth")
+    forms = [f"folder={folder}", f"uri={folder.as_uri()}", f"registered=models:/isnet/{version}"]
+    assert made.run(*forms, made.folder / "G.pth", images=2) == 0
+    return made
+
+
+def test_a_uri_and_a_registered_model_score_as_the_folder_does(of_every_form):
+    rows = of_every_form.scores()
+    for method in ("one-shot", "PRA"):
+        expected = _of(rows, "folder", method)
+        assert expected.shape == (2, 4)
+        assert (_of(rows, "uri", method) == expected).all()
+        assert (_of(rows, "registered", method) == expected).all()
+
+
+def test_an_authors_file_is_measured(of_every_form):
+    rows = of_every_form.scores()
+    assert rows["error"].isna().all()
+    assert _of(rows, "G", "PRA").shape == (2, 4)
+
+
+def test_a_model_of_another_server_gets_a_record_without_a_parent(of_every_form):
+    (record,) = _records(MlflowClient(of_every_form.tracking_uri))
     assert "mlflow.parentRunId" not in record.data.tags
 
 
-def test_an_unreachable_server_only_costs_the_record(checkpoint, run, closed_port, tmp_path):
+def test_an_unreachable_server_only_costs_the_record(run, closed_port, tmp_path):
     dead = {"tracking.uri": f"http://127.0.0.1:{closed_port}"}
-    assert run(checkpoint(), **dead) == 0
+    assert run("mean-fill", images=1, **dead) == 0
     assert (tmp_path / "out" / "report.html").exists()
-
-
-def test_an_authors_file_is_measured(run, scores, tmp_path):
-    state = {name: tensor.float() for name, tensor in published_state("isnet_blocks1").items()}
-    torch.save({"generator": state, "epoch": 1}, tmp_path / "G.pth")
-    run(tmp_path / "G.pth", images=2)
-    assert set(scores()["model"]) == {"G"}
-
-
-def test_a_uri_and_a_registered_model_score_as_the_folder_does(
-    checkpoint, run, scores, tracking_uri, tracked_run
-):
-    folder = checkpoint()
-    version = register_model(tracking_uri, tracked_run, folder)
-    run(f"folder={folder}", f"uri={folder.as_uri()}", f"registered=models:/isnet/{version}")
-    rows = scores()
-    for method in ("one-shot", "PRA"):
-        expected = _of(rows, "folder", method)
-        assert (_of(rows, "uri", method) == expected).all()
-        assert (_of(rows, "registered", method) == expected).all()
 
 
 def test_untrained_is_the_network_that_training_started_from(checkpoint, run, scores):
     first = checkpoint("first", seed=7)
     second = checkpoint(seed=7, about={"config": {**FACTS["config"], "init_from": str(first)}})
     by_seed = checkpoint("by-seed", seed=FACTS["config"]["seed"])
-    run(second, f"seeded={by_seed}", f"start=untrained:{by_seed}", flags=["--untrained"])
+    models = (second, f"seeded={by_seed}", f"start=untrained:{by_seed}")
+    run(*models, images=1, flags=["--untrained"])
     rows = scores()
     for model, untrained in (("ours", "ours, untrained"), ("seeded", "start")):
         same = _of(rows, model, "one-shot")
@@ -172,45 +225,19 @@ def test_untrained_needs_the_facts_of_training(checkpoint, run):
         run(checkpoint(about={}), flags=["--untrained"])
 
 
-def test_the_last_line_says_what_training_brought(checkpoint, run, scores, capsys):
-    other = f"other={checkpoint('other', seed=2)}"
-    flags = ["--untrained", "--min-gain", "-99"]
-    assert run(checkpoint(seed=1), other, "mean-fill", flags=flags) == 0
-    last = capsys.readouterr().out.splitlines()[-1]
-    rows = scores()
-    psnr = {
-        name: _of(rows, *name)[:, 0].mean()
-        for name in (
-            ("ours", "PRA"),
-            ("ours, untrained", "one-shot"),
-            ("other", "PRA"),
-            ("mean-fill", "fill"),
-        )
-    }
-    trained, untrained, rival, filled = psnr.values()
-    assert last == (
-        f"PSNR: ours, untrained {untrained:.2f} dB, ours with PRA {trained:.2f} dB: "
-        f"{trained - untrained:+.2f} dB; "
-        f"{trained - rival:+.2f} dB over other, {rival:.2f} dB; "
-        f"{trained - filled:+.2f} dB over mean fill, {filled:.2f} dB"
-    )
-
-
 def test_too_small_a_gain_fails_after_everything_was_written(
     checkpoint, run, tracking_uri, tmp_path, capsys
 ):
-    assert run(checkpoint(), flags=["--untrained", "--min-gain", "3"]) == 1
-    assert "--min-gain asks for 3 dB" in capsys.readouterr().err
-    assert (tmp_path / "out" / "report.html").exists()
-    assert len(_records(MlflowClient(tracking_uri))) == 1
-
-
-def test_the_gain_is_over_any_untrained_model_that_is_named(checkpoint, run, capsys):
     new = f"new=untrained:{checkpoint('other')}"
-    assert run(f"ours={checkpoint(seed=1)}", new, flags=["--min-gain", "-99"]) == 0
-    last = capsys.readouterr().out.splitlines()[-1]
+    assert run(f"ours={checkpoint(seed=1)}", new, flags=["--min-gain", "99"]) == 1
+    printed = capsys.readouterr()
+    assert "over new, and --min-gain asks for 99 dB" in printed.err
+    # The gain is over any untrained model that is named.
+    last = printed.out.splitlines()[-1]
     assert last.startswith("PSNR: new ")
     assert ", ours with PRA " in last
+    assert (tmp_path / "out" / "report.html").exists()
+    assert len(_records(MlflowClient(tracking_uri))) == 1
 
 
 def test_a_model_without_a_finite_output_has_errors_and_the_others_go_on(

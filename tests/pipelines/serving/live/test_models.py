@@ -30,10 +30,10 @@ def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 @pytest.fixture(scope="module")
-def registry(tmp_path_factory: pytest.TempPathFactory, _database_template: Path) -> str:
+def registry(tmp_path_factory: pytest.TempPathFactory, database_template: Path) -> str:
     """An empty registry."""
     folder = tmp_path_factory.mktemp("registry")
-    (folder / "mlflow.db").write_bytes(_database_template.read_bytes())
+    (folder / "mlflow.db").write_bytes(database_template.read_bytes())
     return f"sqlite:///{folder}/mlflow.db"
 
 
