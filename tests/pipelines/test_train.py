@@ -70,7 +70,7 @@ def test_a_run_leaves_a_model_a_record_and_says_when_it_has_finished(config, mon
 
 @pytest.mark.ray
 @pytest.mark.slow
-@pytest.mark.parametrize("design", ["base", "unet_like"])
+@pytest.mark.parametrize("design", ["unet_like", pytest.param("base", marks=pytest.mark.soak)])
 def test_every_kind_of_design_trains_on_two_workers(config, design):
     train.fit(replace(config, generator=replace(SMALL, design=design), steps=2))
 

@@ -51,6 +51,7 @@ def test_a_lost_node_is_replaced_and_changes_nothing(
     assert_same_outcome(training, undisturbed(2))
 
 
+@pytest.mark.soak
 def test_with_a_range_of_workers_a_lost_node_is_done_without(prepared, tracking, cluster, tmp_path):
     training = Training(
         prepared, tmp_path / "fewer", tracking_uri=tracking, num_workers="1,2", **ONE_WORKER_A_NODE
@@ -63,6 +64,7 @@ def test_with_a_range_of_workers_a_lost_node_is_done_without(prepared, tracking,
     assert [step for step, _ in training.curve()] == list(range(1, STEPS + 1))
 
 
+@pytest.mark.soak
 def test_more_workers_than_the_cluster_holds_are_refused_or_waited_for_until_sigterm(
     undisturbed, prepared, tracking, tmp_path
 ):

@@ -17,7 +17,10 @@ pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
 
 @pytest.mark.usefixtures("ray_session")
-@pytest.mark.parametrize(("layout", "write"), [("places2", write_places), ("celeba", write_celeba)])
+@pytest.mark.parametrize(
+    ("layout", "write"),
+    [("places2", write_places), pytest.param("celeba", write_celeba, marks=pytest.mark.soak)],
+)
 def test_published_archives_are_prepared_and_trained_on(
     layout: str, write: Callable[[Path, Path], Path], samples: Path, tmp_path: Path
 ) -> None:

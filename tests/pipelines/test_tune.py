@@ -174,15 +174,15 @@ def _status(config):
 def test_optuna_proposes_and_asha_ends_what_falls_behind(config):
     space = {"optimizer.generator_lr": {"log_uniform": [1e-5, 1e-2]}}
     definition = Definition(kind="file", defaults=config, space=space)
-    options = {"search": "optuna", "asha": True, "trials": 3, "samples_per_trial": 80}
+    options = {"search": "optuna", "asha": True, "trials": 2, "samples_per_trial": 80}
     searching = replace(config, **options)
     run_campaign(searching, definition)
-    _assert_each_ended_once(_read(config), 3)
+    _assert_each_ended_once(_read(config), 2)
     before = {name: _read(config).outcome(name) for name in states(_read(config))}
 
-    run_campaign(replace(searching, trials=4), definition)
+    run_campaign(replace(searching, trials=3), definition)
     campaign = _read(config)
-    _assert_each_ended_once(campaign, 4)
+    _assert_each_ended_once(campaign, 3)
     # What had ended only told it again.
     assert {name: campaign.outcome(name) for name in before} == before
 

@@ -59,6 +59,7 @@ def test_sigterm_ends_every_trial_with_a_checkpoint_to_go_on_from(prepared, tmp_
     assert any(step % 40 for step in steps)
 
 
+@pytest.mark.soak
 def test_two_campaigns_at_once_do_not_mix(prepared, tmp_path):
     flags = ["--samples-per-trial", "24"]
     both = [
@@ -79,6 +80,7 @@ def test_two_campaigns_at_once_do_not_mix(prepared, tmp_path):
 
 
 @pytest.mark.cluster
+@pytest.mark.soak
 def test_more_trials_at_once_than_two_cpus_hold_do_not_starve_each_other(prepared, tmp_path):
     flags = ["--max-concurrent", "4", "--samples-per-trial", "24"]
     process = CampaignProcess(prepared, tmp_path / "narrow", flags=flags)

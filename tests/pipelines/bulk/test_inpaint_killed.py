@@ -101,7 +101,7 @@ def test_finished_units_are_not_filled_again(undisturbed, tmp_path):
     require_same(killed, undisturbed)
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_sigterm_ends_in_order_and_the_same_command_goes_on(undisturbed, tmp_path):
     job = another(undisturbed, tmp_path / "job")
     job.start()
