@@ -37,6 +37,7 @@ def test_sigterm_leaves_one_last_checkpoint_to_go_on_from(undisturbed, prepared,
     assert_same_outcome(training, undisturbed(2))
 
 
+@pytest.mark.soak
 def test_a_checkpoint_cut_short_is_passed_over_and_said(undisturbed, prepared, tmp_path):
     training = Training(prepared, tmp_path / "damaged").start()
     training.wait_for_step(16)

@@ -29,6 +29,7 @@ def test_a_killed_driver_and_killed_workers_change_nothing(undisturbed, prepared
     assert_same_outcome(training, undisturbed(3))
 
 
+@pytest.mark.soak
 def test_a_command_that_is_given_again_takes_the_run(undisturbed, prepared, tmp_path):
     training = Training(prepared, tmp_path / "taken").start()
     training.wait_for_step(8)

@@ -41,6 +41,7 @@ def test_a_killed_campaign_goes_on_from_every_trials_last_checkpoint(prepared, t
         assert sorted(metric.step for metric in history) == list(range(1, 21))
 
 
+@pytest.mark.soak
 def test_sigterm_ends_every_trial_with_a_checkpoint_to_go_on_from(prepared, tmp_path):
     # 200 steps, validated and saved every 40: what is kept in between is kept for the signal.
     flags = ["--samples-per-trial", "1200"]

@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 from pipelines import inpaint
+from pipelines.bulk.units import FEWEST
 from tests.pipelines.bulk.inpaint_process import InpaintProcess
 from tests.pipelines.bulk.pictures import write_masks, write_pictures
 from tests.pipelines.cluster_process import ClusterProcess
@@ -20,7 +21,7 @@ from tests.pipelines.evaluation.checkpoints import write_checkpoint
 pytestmark = pytest.mark.ray
 
 PICTURES = 320
-"""32 units and more."""
+"""40 units, of eight."""
 
 KILLS = 5
 
@@ -91,13 +92,14 @@ def test_finished_units_are_not_filled_again(undisturbed, tmp_path):
     assert killed.wait_for_parts(8)
     killed.kill()
     kept = killed.parts()
-    assert 8 <= len(kept) < 28
+    assert 8 <= len(kept) < 36
     written = {path: path.stat().st_mtime_ns for path in killed.out.rglob("*.png")}
     killed.start()
     assert killed.finish() == 1, killed.output[-4000:]
     assert f"{PICTURES - 2} of {PICTURES} pictures filled, " in killed.output
     again = {path for path, when in written.items() if path.stat().st_mtime_ns != when}
-    assert len(again) <= len(written) - 10 * (len(kept) - 1)
+    # Two of the units have a picture that fails, and are tried again.
+    assert len(again) <= len(written) - FEWEST * (len(kept) - 2)
     require_same(killed, undisturbed)
 
 
@@ -115,6 +117,7 @@ def test_sigterm_ends_in_order_and_the_same_command_goes_on(undisturbed, tmp_pat
 
 
 @pytest.mark.cluster
+@pytest.mark.soak
 def test_a_lost_node_costs_no_picture(undisturbed, tmp_path):
     with ClusterProcess(2) as cluster:
         job = another(undisturbed, tmp_path / "job")
