@@ -113,7 +113,7 @@ test-all: test  ## `test`, then the slow, cluster, browser and gpu tests that th
 	$(BIN)/pytest --durations 40 -m '$(LONGER) and not soak' || [ $$? -eq 5 ]
 
 .PHONY: soak
-soak: setup  ## The tests that take minutes each: more kills, more requests, the rehearsal's scenes
+soak: setup  ## Tests that go further than `test-all`: more kills, disks, requests, the rehearsal: an hour
 	$(BIN)/pytest --durations 0 -m soak || [ $$? -eq 5 ]
 
 .PHONY: clean

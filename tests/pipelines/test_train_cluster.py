@@ -95,6 +95,7 @@ def test_more_workers_than_the_cluster_holds_are_refused_or_waited_for_until_sig
 
 
 @pytest.mark.skipif(not can_mount(), reason="only root gives a node another disk")
+@pytest.mark.soak
 def test_storage_that_one_node_does_not_see_is_refused(prepared, tracking, cluster, tmp_path):
     hidden, seen = tmp_path / "hidden", tmp_path / "seen"
     shutil.copytree(prepared, hidden / "data")

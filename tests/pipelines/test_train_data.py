@@ -41,6 +41,7 @@ def test_published_archives_are_prepared_and_trained_on(
     assert [step for step, _ in training.curve()] == [1, 2, 3]
 
 
+@pytest.mark.soak
 def test_a_killed_run_goes_on_from_an_object_store(
     undisturbed, prepared, object_store: ObjectStore, tmp_path: Path
 ) -> None:

@@ -137,7 +137,7 @@ def _assert_reported(campaign):
     assert outcome.ground_truth.shape == outcome.trials[0].composites.shape == (4, 32, 32, 3)
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_a_trial_that_diverges_is_marked_and_the_others_go_on(config):
     broken = {"loss.l1": 1e38, "loss.adversarial": 1e38, "optimizer.generator_lr": 1e30}
     alone = (Trial(name="broken", overrides=broken),)

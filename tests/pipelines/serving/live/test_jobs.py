@@ -108,9 +108,8 @@ def test_cancelling_keeps_what_is_done(office: EndpointProcess, client: JobClien
         album[name].require_kept(data)
 
 
-@pytest.mark.parametrize(
-    "number", [pytest.param(signal.SIGTERM, marks=pytest.mark.soak), signal.SIGKILL]
-)
+@pytest.mark.soak
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_a_job_goes_on_when_the_whole_endpoint_was_gone(
     office: EndpointProcess, number: signal.Signals
 ) -> None:
