@@ -177,7 +177,7 @@ def _versions(config):
 
 
 @pytest.mark.ray
-@pytest.mark.slow
+@pytest.mark.soak
 def test_a_loss_that_is_not_finite_ends_the_run_with_its_name(config):
     broken = replace(
         config, num_workers=1, loss=LossConfig(preset="table2-row1", l1=1e38, adversarial=1e38)

@@ -15,7 +15,7 @@ from tests.pipelines.mlflow_server import Server
 from tests.pipelines.mounts import can_mount, in_own_mounts
 from tests.pipelines.training_process import STEPS, Training, assert_same_outcome
 
-pytestmark = [pytest.mark.cluster, pytest.mark.ray]
+pytestmark = [pytest.mark.cluster, pytest.mark.ray, pytest.mark.soak]
 
 ONE_WORKER_A_NODE = {"cpus_per_worker": NODE_CPUS - 1}  # the last CPU of each reads data
 
@@ -51,7 +51,6 @@ def test_a_lost_node_is_replaced_and_changes_nothing(
     assert_same_outcome(training, undisturbed(2))
 
 
-@pytest.mark.soak
 def test_with_a_range_of_workers_a_lost_node_is_done_without(prepared, tracking, cluster, tmp_path):
     training = Training(
         prepared, tmp_path / "fewer", tracking_uri=tracking, num_workers="1,2", **ONE_WORKER_A_NODE
@@ -64,7 +63,6 @@ def test_with_a_range_of_workers_a_lost_node_is_done_without(prepared, tracking,
     assert [step for step, _ in training.curve()] == list(range(1, STEPS + 1))
 
 
-@pytest.mark.soak
 def test_more_workers_than_the_cluster_holds_are_refused_or_waited_for_until_sigterm(
     undisturbed, prepared, tracking, tmp_path
 ):
@@ -95,7 +93,6 @@ def test_more_workers_than_the_cluster_holds_are_refused_or_waited_for_until_sig
 
 
 @pytest.mark.skipif(not can_mount(), reason="only root gives a node another disk")
-@pytest.mark.soak
 def test_storage_that_one_node_does_not_see_is_refused(prepared, tracking, cluster, tmp_path):
     hidden, seen = tmp_path / "hidden", tmp_path / "seen"
     shutil.copytree(prepared, hidden / "data")

@@ -13,13 +13,13 @@ from rehearsal.object_store import ObjectStore
 from tests.pipelines.preparation.archives import write_celeba, write_nvidia, write_places
 from tests.pipelines.training_process import Training, assert_same_outcome
 
-pytestmark = [pytest.mark.ray, pytest.mark.slow]
+pytestmark = [pytest.mark.ray, pytest.mark.soak]
 
 
 @pytest.mark.usefixtures("ray_session")
 @pytest.mark.parametrize(
     ("layout", "write"),
-    [("places2", write_places), pytest.param("celeba", write_celeba, marks=pytest.mark.soak)],
+    [("places2", write_places), ("celeba", write_celeba)],
 )
 def test_published_archives_are_prepared_and_trained_on(
     layout: str, write: Callable[[Path, Path], Path], samples: Path, tmp_path: Path
@@ -41,7 +41,6 @@ def test_published_archives_are_prepared_and_trained_on(
     assert [step for step, _ in training.curve()] == [1, 2, 3]
 
 
-@pytest.mark.soak
 def test_a_killed_run_goes_on_from_an_object_store(
     undisturbed, prepared, object_store: ObjectStore, tmp_path: Path
 ) -> None:

@@ -11,9 +11,10 @@ from tests.pipelines.training_process import Training, assert_same_outcome
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
 
-def test_a_killed_driver_and_killed_workers_change_nothing(undisturbed, prepared, tmp_path):
+@pytest.mark.parametrize("ranks", [2, pytest.param(3, marks=pytest.mark.soak)])
+def test_a_killed_driver_and_killed_workers_change_nothing(undisturbed, prepared, tmp_path, ranks):
     """First all workers, with rank 0's, which writes the checkpoints and the metrics; then one."""
-    training = Training(prepared, tmp_path / "killed", num_workers=3).start()
+    training = Training(prepared, tmp_path / "killed", num_workers=ranks).start()
     training.wait_for_step(8)
     training.process.send_signal(signal.SIGKILL)
     training.finish()
@@ -21,12 +22,12 @@ def test_a_killed_driver_and_killed_workers_change_nothing(undisturbed, prepared
     training.start().wait_for_step(16)
     for killed in (slice(None), slice(-1, None)):
         workers = training.workers()
-        assert len(workers) == 3
+        assert len(workers) == ranks
         for worker in workers[killed]:
             worker.kill()
         training.wait_for_step(training.saved_step() + 1)
     assert training.finish() == 0
-    assert_same_outcome(training, undisturbed(3))
+    assert_same_outcome(training, undisturbed(ranks))
 
 
 @pytest.mark.soak

@@ -170,7 +170,7 @@ def _status(config):
     return MlflowClient(config.tracking.uri).get_run(_read(config).run_id).info.status
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_optuna_proposes_and_asha_ends_what_falls_behind(config):
     space = {"optimizer.generator_lr": {"log_uniform": [1e-5, 1e-2]}}
     definition = Definition(kind="file", defaults=config, space=space)

@@ -11,7 +11,7 @@ from pipelines.training.checkpoints import newest
 from tests.pipelines.campaign_process import CampaignProcess, children, run_id, states
 from tests.pipelines.cluster_process import ClusterProcess
 
-pytestmark = [pytest.mark.ray, pytest.mark.slow]
+pytestmark = [pytest.mark.ray, pytest.mark.soak]
 
 ALL = {"finished"}
 
@@ -41,7 +41,6 @@ def test_a_killed_campaign_goes_on_from_every_trials_last_checkpoint(prepared, t
         assert sorted(metric.step for metric in history) == list(range(1, 21))
 
 
-@pytest.mark.soak
 def test_sigterm_ends_every_trial_with_a_checkpoint_to_go_on_from(prepared, tmp_path):
     # 200 steps, validated and saved every 40: what is kept in between is kept for the signal.
     flags = ["--samples-per-trial", "1200"]
@@ -60,7 +59,6 @@ def test_sigterm_ends_every_trial_with_a_checkpoint_to_go_on_from(prepared, tmp_
     assert any(step % 40 for step in steps)
 
 
-@pytest.mark.soak
 def test_two_campaigns_at_once_do_not_mix(prepared, tmp_path):
     flags = ["--samples-per-trial", "24"]
     both = [
@@ -81,7 +79,6 @@ def test_two_campaigns_at_once_do_not_mix(prepared, tmp_path):
 
 
 @pytest.mark.cluster
-@pytest.mark.soak
 def test_more_trials_at_once_than_two_cpus_hold_do_not_starve_each_other(prepared, tmp_path):
     flags = ["--max-concurrent", "4", "--samples-per-trial", "24"]
     process = CampaignProcess(prepared, tmp_path / "narrow", flags=flags)

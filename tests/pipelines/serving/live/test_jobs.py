@@ -93,6 +93,7 @@ def test_a_job_goes_on_when_its_keeper_and_its_process_are_killed(
     assert sum(after[path] == when for path, when in before.items()) >= 2
 
 
+@pytest.mark.soak
 def test_cancelling_keeps_what_is_done(office: EndpointProcess, client: JobClient) -> None:
     album = pictures(60)
     job = client.submit(album, threshold=0)

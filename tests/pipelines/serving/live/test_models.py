@@ -54,6 +54,7 @@ def deployed(cluster: ServeCluster, checkpoints: dict[str, Path], registry: str)
     return arguments
 
 
+@pytest.mark.soak
 def test_serve_run_takes_arguments_on_its_command_line(
     cluster: ServeCluster, checkpoints: dict[str, Path]
 ):
@@ -111,6 +112,7 @@ def test_a_checkpoint_that_is_not_there_leaves_the_model(
     assert cluster.models() == replicas
 
 
+@pytest.mark.soak
 def test_an_alias_that_moved_is_looked_up_for_another_revision(
     cluster: ServeCluster, checkpoints: dict[str, Path], deployed: dict[str, Any], registry: str
 ):
