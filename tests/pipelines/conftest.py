@@ -47,19 +47,18 @@ def prepared(ray_session, samples: Path, tmp_path_factory: pytest.TempPathFactor
 
 
 @pytest.fixture(scope="session")
-def database_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database with MLflow's tables, which take seconds to make."""
-    path = tmp_path_factory.mktemp("template") / "mlflow.db"
-    config = TrackingConfig(uri=f"sqlite:///{path}", experiment="template")
+def new_database(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], str]:
+    """Put a database with MLflow's tables, which take seconds to make, into a folder; its URI."""
+    template = tmp_path_factory.mktemp("template") / "mlflow.db"
+    config = TrackingConfig(uri=f"sqlite:///{template}", experiment="template")
     open_run(config, name="template", params={}, tags={})
-    return path
+    return lambda folder: f"sqlite:///{shutil.copy(template, folder / 'mlflow.db')}"
 
 
 @pytest.fixture
-def tracking_uri(database_template: Path, tmp_path: Path) -> str:
+def tracking_uri(new_database: Callable[[Path], str], tmp_path: Path) -> str:
     """A database of the test's own."""
-    shutil.copy(database_template, tmp_path / "mlflow.db")
-    return f"sqlite:///{tmp_path}/mlflow.db"
+    return new_database(tmp_path)
 
 
 @pytest.fixture

@@ -73,13 +73,13 @@ class Finished(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def finished(ray_session, model, database_template, tmp_path_factory) -> Finished:
+def finished(ray_session, model, new_database, tmp_path_factory) -> Finished:
     """A job whose results are only read."""
     folder = tmp_path_factory.mktemp("finished")
     write_pictures(folder / "photos", 12)
     write_masks(folder / "masks", folder / "photos")
-    shutil.copy(database_template, folder / "mlflow.db")
-    config = resolve(config_of(folder, model, actors="1", reconstruction=SMALL, scale=32))
+    changes = {"tracking": TrackingConfig(uri=new_database(folder)), "reconstruction": SMALL}
+    config = resolve(config_of(folder, model, actors="1", scale=32, **changes))
     return Finished(folder, config, run_job(config))
 
 

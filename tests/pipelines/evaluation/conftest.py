@@ -10,13 +10,9 @@ from tests.pipelines.evaluation.evaluations import Evaluations
 
 
 @pytest.fixture
-def evaluations(
-    prepared: str, tracking_uri: str, database_template: Path, tmp_path: Path
-) -> Evaluations:
+def evaluations(prepared: str, tracking_uri: str, tmp_path: Path) -> Evaluations:
     """Evaluations below `tmp_path`, recorded in `tracking_uri`."""
-    made = Evaluations(tmp_path, prepared, database_template)
-    assert made.tracking_uri == tracking_uri
-    return made
+    return Evaluations(tmp_path, prepared, tracking_uri)
 
 
 @pytest.fixture

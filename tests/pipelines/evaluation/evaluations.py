@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,27 +10,30 @@ import pandas as pd
 import torch
 
 from pipelines import evaluate
+from pipelines.tracking.runs import TrackingConfig, open_run
 from tests.pipelines.evaluation.checkpoints import FACTS, write_checkpoint
 
 
 class Evaluations:
-    """A folder with checkpoints, a database of MLflow, and what the last evaluation wrote."""
+    """A folder with checkpoints, and what the last evaluation wrote."""
 
-    def __init__(self, folder: Path, data: str, database: Path) -> None:
+    def __init__(self, folder: Path, data: str, tracking_uri: str) -> None:
         """Plan them.
 
         Args:
-            folder: where all of it goes; the database as `mlflow.db`, unless it is there.
+            folder: where all of it goes.
             data: the prepared data set.
-            database: an empty database of MLflow's.
+            tracking_uri: a database of MLflow's for these evaluations alone.
 
         """
         self.folder = folder
         self.out = folder / "out"
-        self.tracking_uri = f"sqlite:///{folder}/mlflow.db"
+        self.tracking_uri = tracking_uri
         self._data = data
-        if not (folder / "mlflow.db").exists():
-            shutil.copy(database, folder / "mlflow.db")
+
+    def training_run(self) -> str:
+        """Open a run as training does; return its id."""
+        return open_run(TrackingConfig(uri=self.tracking_uri), name="run", params={}, tags={})
 
     def checkpoint(
         self,
