@@ -137,7 +137,7 @@ def _assert_reported(campaign):
     assert outcome.ground_truth.shape == outcome.trials[0].composites.shape == (4, 32, 32, 3)
 
 
-@pytest.mark.soak
+@pytest.mark.extended
 def test_a_trial_that_diverges_is_marked_and_the_others_go_on(config):
     broken = {"loss.l1": 1e38, "loss.adversarial": 1e38, "optimizer.generator_lr": 1e30}
     alone = (Trial(name="broken", overrides=broken),)
@@ -170,19 +170,19 @@ def _status(config):
     return MlflowClient(config.tracking.uri).get_run(_read(config).run_id).info.status
 
 
-@pytest.mark.soak
+@pytest.mark.extended
 def test_optuna_proposes_and_asha_ends_what_falls_behind(config):
     space = {"optimizer.generator_lr": {"log_uniform": [1e-5, 1e-2]}}
     definition = Definition(kind="file", defaults=config, space=space)
-    options = {"search": "optuna", "asha": True, "trials": 2, "samples_per_trial": 80}
+    options = {"search": "optuna", "asha": True, "trials": 3, "samples_per_trial": 80}
     searching = replace(config, **options)
     run_campaign(searching, definition)
-    _assert_each_ended_once(_read(config), 2)
+    _assert_each_ended_once(_read(config), 3)
     before = {name: _read(config).outcome(name) for name in states(_read(config))}
 
-    run_campaign(replace(searching, trials=3), definition)
+    run_campaign(replace(searching, trials=4), definition)
     campaign = _read(config)
-    _assert_each_ended_once(campaign, 3)
+    _assert_each_ended_once(campaign, 4)
     # What had ended only told it again.
     assert {name: campaign.outcome(name) for name in before} == before
 

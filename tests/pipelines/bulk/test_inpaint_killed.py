@@ -56,7 +56,7 @@ def require_same(killed: InpaintProcess, undisturbed: InpaintProcess) -> None:
     assert not list(killed.out.rglob("*.tmp"))
 
 
-@pytest.mark.soak
+@pytest.mark.extended
 def test_kills_at_random_moments_change_no_byte(undisturbed, tmp_path):
     seed = int(os.environ.get("ISNET_TEST_SEED", time.time_ns() % 2**32))
     print(f"ISNET_TEST_SEED={seed} repeats these moments")
@@ -98,12 +98,11 @@ def test_finished_units_are_not_filled_again(undisturbed, tmp_path):
     assert killed.finish() == 1, killed.output[-4000:]
     assert f"{PICTURES - 2} of {PICTURES} pictures filled, " in killed.output
     again = {path for path, when in written.items() if path.stat().st_mtime_ns != when}
-    # Two of the units have a picture that fails, and are tried again.
-    assert len(again) <= len(written) - FEWEST * (len(kept) - 2)
+    assert len(again) <= len(written) - FEWEST * (len(kept) - 1)
     require_same(killed, undisturbed)
 
 
-@pytest.mark.soak
+@pytest.mark.extended
 def test_sigterm_ends_in_order_and_the_same_command_goes_on(undisturbed, tmp_path):
     job = another(undisturbed, tmp_path / "job")
     job.start()
@@ -117,7 +116,7 @@ def test_sigterm_ends_in_order_and_the_same_command_goes_on(undisturbed, tmp_pat
 
 
 @pytest.mark.cluster
-@pytest.mark.soak
+@pytest.mark.extended
 def test_a_lost_node_costs_no_picture(undisturbed, tmp_path):
     with ClusterProcess(2) as cluster:
         job = another(undisturbed, tmp_path / "job")

@@ -75,7 +75,7 @@ def served(
 def test_it_is_what_its_description_says(served: str, tmp_path: Path) -> None:
     command = [str(Path(sys.executable).with_name("schemathesis")), "run", "--no-color"]
     command += ["--header", f"Authorization: {HEADERS['Authorization']}"]
-    command += ["--generation-deterministic", "--max-examples", "30"]
+    command += ["--generation-deterministic", "--max-examples", "60"]
     # The description says "a file": that random bytes are no picture, no schema can say.
     # A job that is deleted has been cancelled, and is told of as before.
     command += ["--exclude-checks", "positive_data_acceptance,use_after_free"]
@@ -147,7 +147,7 @@ def documented(served: str) -> set[int]:
     return {int(code) for code in described["paths"]["/v1/inpaint"]["post"]["responses"]}
 
 
-@settings(STEADY, max_examples=150)
+@settings(STEADY, max_examples=300)
 @given(pair=pairs(), options=wanted)
 def test_any_pair_of_files_has_a_documented_answer(
     served: str, documented: set[int], pair: tuple[bytes, bytes], options: dict[str, Any]
@@ -183,7 +183,7 @@ def archives(draw: st.DrawFn) -> bytes:
     return data
 
 
-@settings(STEADY, max_examples=100)
+@settings(STEADY, max_examples=200)
 @given(
     uploaded=archives(),
     masks=st.one_of(archives(), pictures(), st.sampled_from(["alpha", "chroma:00ff00", "x"])),

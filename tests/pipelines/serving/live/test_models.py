@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +30,9 @@ def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 @pytest.fixture(scope="module")
-def registry(tmp_path_factory: pytest.TempPathFactory, database_template: Path) -> str:
+def registry(tmp_path_factory: pytest.TempPathFactory, new_database: Callable[[Path], str]) -> str:
     """An empty registry."""
-    folder = tmp_path_factory.mktemp("registry")
-    (folder / "mlflow.db").write_bytes(database_template.read_bytes())
-    return f"sqlite:///{folder}/mlflow.db"
+    return new_database(tmp_path_factory.mktemp("registry"))
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +52,7 @@ def deployed(cluster: ServeCluster, checkpoints: dict[str, Path], registry: str)
     return arguments
 
 
-@pytest.mark.soak
+@pytest.mark.extended
 def test_serve_run_takes_arguments_on_its_command_line(
     cluster: ServeCluster, checkpoints: dict[str, Path]
 ):
@@ -112,7 +110,7 @@ def test_a_checkpoint_that_is_not_there_leaves_the_model(
     assert cluster.models() == replicas
 
 
-@pytest.mark.soak
+@pytest.mark.extended
 def test_an_alias_that_moved_is_looked_up_for_another_revision(
     cluster: ServeCluster, checkpoints: dict[str, Path], deployed: dict[str, Any], registry: str
 ):
