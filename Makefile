@@ -8,8 +8,8 @@ SHELL := bash
 PYTHON ?= python3.11 python3.12 python3.13 python3
 # Processes that share the quick tests; more than the machine has cores does not help.
 TEST_JOBS ?= 2
-# The tests that want more than that.
-LONGER := (slow or cluster or browser or gpu or soak)
+# Marks of the tests that want more than a laptop, or minutes.
+LONGER := (slow or cluster or browser or gpu or extended)
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -108,13 +108,13 @@ test: lint types imports  ## Every check, and the tests that need no more than a
 	    --numprocesses $(TEST_JOBS) --dist loadgroup
 
 # One process: a slow test wants the machine for itself. 5 is pytest's word for "no such tests".
-.PHONY: test-all
-test-all: test  ## `test`, then the slow, cluster, browser and gpu tests that this machine can run
-	$(BIN)/pytest --durations 40 -m '$(LONGER) and not soak' || [ $$? -eq 5 ]
+.PHONY: test-slow
+test-slow: test  ## `test`, then the slow, cluster, browser and gpu tests that this machine can run
+	$(BIN)/pytest --durations 30 -m '$(LONGER) and not extended' || [ $$? -eq 5 ]
 
-.PHONY: soak
-soak: setup  ## Tests that go further than `test-all`: more kills, disks, requests, the rehearsal: an hour
-	$(BIN)/pytest --durations 0 -m soak || [ $$? -eq 5 ]
+.PHONY: test-all
+test-all: test-slow  ## `test-slow`, then what goes further: more kills, disks, requests, the rehearsal
+	$(BIN)/pytest --durations 30 -m extended || [ $$? -eq 5 ]
 
 .PHONY: clean
 clean:  ## Remove caches; .venv, data, runs and mlflow.db stay

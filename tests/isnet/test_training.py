@@ -244,7 +244,7 @@ def test_adam_unfused_takes_the_same_step():
 
 @pytest.mark.parametrize(
     "batched_norms",
-    [pytest.param(True, marks=pytest.mark.slow), pytest.param(False, marks=pytest.mark.soak)],
+    [pytest.param(True, marks=pytest.mark.slow), pytest.param(False, marks=pytest.mark.extended)],
 )
 def test_a_compiled_step_is_the_same_step(batched_norms):
     eager, compiled = small_trainer(), small_trainer(compiled=True, batched_norms=batched_norms)

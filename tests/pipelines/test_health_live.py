@@ -101,7 +101,7 @@ def test_the_command_sees_the_run(training: Training, temporary: Path) -> None:
     assert "no GPU" in text
 
 
-@pytest.mark.soak
+@pytest.mark.extended
 def test_it_sees_the_same_through_prometheus(prometheus: str, temporary: Path) -> None:
     def known() -> bool:
         return bool(_query(prometheus, "ray_isnet_train_samples_total offset 25s"))
@@ -112,7 +112,7 @@ def test_it_sees_the_same_through_prometheus(prometheus: str, temporary: Path) -
     assert state["source"] == f"Prometheus at {prometheus}"
 
 
-@pytest.mark.soak
+@pytest.mark.extended
 def test_prometheus_has_every_metric_of_training(prometheus: str) -> None:
     expected = {
         series
@@ -123,7 +123,7 @@ def test_prometheus_has_every_metric_of_training(prometheus: str) -> None:
     _wait_until(lambda: all(_query(prometheus, f'{name}{{run="live"}}') for name in expected))
 
 
-@pytest.mark.soak
+@pytest.mark.extended
 def test_the_dashboards_panels_have_values(prometheus: str) -> None:
     def shown(name: str) -> dict[str, bool]:
         panels = json.loads((ROOT / "cluster" / "grafana" / f"{name}.json").read_text())["panels"]

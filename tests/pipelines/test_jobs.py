@@ -124,7 +124,7 @@ def test_the_health_of_a_cluster_wants_its_token(cluster):
     assert "or it wants another token than this command's" in result.stderr
 
 
-@pytest.mark.soak
+@pytest.mark.extended
 def test_a_jobs_log_is_json_where_that_is_asked_for(cluster, prepared, tmp_path):
     runtime_env = yaml.safe_load((ROOT / "cluster" / "runtime-env.yaml").read_text())
     runtime_env["env_vars"]["ISNET_LOG_FORMAT"] = "json"

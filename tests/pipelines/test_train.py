@@ -69,14 +69,14 @@ def test_a_run_leaves_a_model_a_record_and_says_when_it_has_finished(config, mon
 
 
 @pytest.mark.ray
-@pytest.mark.soak
+@pytest.mark.extended
 @pytest.mark.parametrize("design", ["base", "unet_like"])
 def test_every_kind_of_design_trains_on_two_workers(config, design):
     train.fit(replace(config, generator=replace(SMALL, design=design), steps=2))
 
 
 @pytest.mark.ray
-@pytest.mark.soak
+@pytest.mark.extended
 def test_a_batch_in_parts_is_the_same_step_on_two_workers(config):
     curves = []
     for parts in (1, 2):
@@ -177,7 +177,7 @@ def _versions(config):
 
 
 @pytest.mark.ray
-@pytest.mark.soak
+@pytest.mark.extended
 def test_a_loss_that_is_not_finite_ends_the_run_with_its_name(config):
     broken = replace(
         config, num_workers=1, loss=LossConfig(preset="table2-row1", l1=1e38, adversarial=1e38)
@@ -219,7 +219,7 @@ def test_a_loss_that_is_not_finite_once_sends_the_run_back_and_on(config, monkey
 
 
 @pytest.mark.ray
-@pytest.mark.soak
+@pytest.mark.extended
 def test_training_ends_early_and_publishes_the_best(config, capsys):
     still = replace(config.optimizer, generator_lr=1e-12, ema_decay=0.0)
     early = replace(

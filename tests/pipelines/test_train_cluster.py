@@ -15,7 +15,7 @@ from tests.pipelines.mlflow_server import Server
 from tests.pipelines.mounts import can_mount, in_own_mounts
 from tests.pipelines.training_process import STEPS, Training, assert_same_outcome
 
-pytestmark = [pytest.mark.cluster, pytest.mark.ray, pytest.mark.soak]
+pytestmark = [pytest.mark.cluster, pytest.mark.ray, pytest.mark.extended]
 
 ONE_WORKER_A_NODE = {"cpus_per_worker": NODE_CPUS - 1}  # the last CPU of each reads data
 

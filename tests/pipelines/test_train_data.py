@@ -13,14 +13,11 @@ from rehearsal.object_store import ObjectStore
 from tests.pipelines.preparation.archives import write_celeba, write_nvidia, write_places
 from tests.pipelines.training_process import Training, assert_same_outcome
 
-pytestmark = [pytest.mark.ray, pytest.mark.soak]
+pytestmark = [pytest.mark.ray, pytest.mark.extended]
 
 
 @pytest.mark.usefixtures("ray_session")
-@pytest.mark.parametrize(
-    ("layout", "write"),
-    [("places2", write_places), ("celeba", write_celeba)],
-)
+@pytest.mark.parametrize(("layout", "write"), [("places2", write_places), ("celeba", write_celeba)])
 def test_published_archives_are_prepared_and_trained_on(
     layout: str, write: Callable[[Path, Path], Path], samples: Path, tmp_path: Path
 ) -> None:

@@ -37,7 +37,7 @@ def test_sigterm_leaves_one_last_checkpoint_to_go_on_from(undisturbed, prepared,
     assert_same_outcome(training, undisturbed(2))
 
 
-@pytest.mark.soak
+@pytest.mark.extended
 def test_a_checkpoint_cut_short_is_passed_over_and_said(undisturbed, prepared, tmp_path):
     training = Training(prepared, tmp_path / "damaged").start()
     training.wait_for_step(16)
@@ -53,7 +53,7 @@ def test_a_checkpoint_cut_short_is_passed_over_and_said(undisturbed, prepared, t
 
 
 @pytest.mark.skipif(not can_mount(), reason="only root mounts a small disk")
-@pytest.mark.soak
+@pytest.mark.extended
 def test_a_full_disk_is_named_and_nothing_is_lost(undisturbed, prepared, tmp_path):
     """The runs lie on a disk that holds a checkpoint or two, until it is made larger."""
     training = Training(prepared, tmp_path / "full", keep_checkpoints=20)

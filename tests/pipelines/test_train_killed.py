@@ -11,7 +11,7 @@ from tests.pipelines.training_process import Training, assert_same_outcome
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
 
-@pytest.mark.parametrize("ranks", [2, pytest.param(3, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("ranks", [2, pytest.param(3, marks=pytest.mark.extended)])
 def test_a_killed_driver_and_killed_workers_change_nothing(undisturbed, prepared, tmp_path, ranks):
     """First all workers, with rank 0's, which writes the checkpoints and the metrics; then one."""
     training = Training(prepared, tmp_path / "killed", num_workers=ranks).start()
@@ -30,7 +30,7 @@ def test_a_killed_driver_and_killed_workers_change_nothing(undisturbed, prepared
     assert_same_outcome(training, undisturbed(ranks))
 
 
-@pytest.mark.soak
+@pytest.mark.extended
 def test_a_command_that_is_given_again_takes_the_run(undisturbed, prepared, tmp_path):
     training = Training(prepared, tmp_path / "taken").start()
     training.wait_for_step(8)

@@ -11,7 +11,7 @@ from pipelines.training.checkpoints import newest
 from tests.pipelines.campaign_process import CampaignProcess, children, run_id, states
 from tests.pipelines.cluster_process import ClusterProcess
 
-pytestmark = [pytest.mark.ray, pytest.mark.soak]
+pytestmark = [pytest.mark.ray, pytest.mark.extended]
 
 ALL = {"finished"}
 

@@ -16,7 +16,7 @@ from rehearsal.outcome import Outcome
 from rehearsal.scenes import SCENES
 
 pytestmark = [
-    pytest.mark.soak,
+    pytest.mark.extended,
     pytest.mark.timeout(2400),  # the first test plays every scene
     pytest.mark.skipif(bool(missing()), reason=f"a rehearsal needs {'; '.join(missing())}"),
 ]

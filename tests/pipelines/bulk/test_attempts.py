@@ -99,7 +99,7 @@ def crash(photos, model, tmp_path, tracking_uri) -> Callable[..., subprocess.Com
     return run
 
 
-@pytest.mark.soak
+@pytest.mark.extended
 @pytest.mark.ray
 def test_a_job_whose_every_process_dies_ends_and_says_so(crash):
     ended = crash(**{crashing.EVERY_PICTURE: "1"})

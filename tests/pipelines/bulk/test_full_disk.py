@@ -14,7 +14,7 @@ from tests.pipelines.bulk.pictures import results_of, write_masks, write_picture
 from tests.pipelines.command_process import ROOT
 from tests.pipelines.mounts import can_mount, in_own_mounts
 
-pytestmark = [pytest.mark.ray, pytest.mark.soak]
+pytestmark = [pytest.mark.ray, pytest.mark.extended]
 
 PICTURES = 120
 """Of 8 kB each on the disk."""

@@ -23,7 +23,7 @@ print(json.dumps(measure(Path(sys.argv[1]), images={IMAGES}, source_size=16, siz
 """
 
 
-@pytest.mark.soak
+@pytest.mark.extended
 @pytest.mark.ray
 def test_driver_of_a_hundred_thousand_pictures_stays_below_a_gibibyte(tmp_path: Path) -> None:
     command = [sys.executable, "-c", MEASURE, str(tmp_path)]

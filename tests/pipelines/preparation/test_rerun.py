@@ -84,7 +84,7 @@ def test_overwrite_replaces_a_data_set(copy: PrepareConfig) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "kind", ["tar", *(pytest.param(kind, marks=pytest.mark.soak) for kind in ("folder", "zip"))]
+    "kind", ["tar", *(pytest.param(kind, marks=pytest.mark.extended) for kind in ("folder", "zip"))]
 )
 def test_killed_process_loses_and_doubles_nothing(
     config: PrepareConfig, tmp_path: Path, kind: str

@@ -20,7 +20,7 @@ LONG = sample(512, 512, threshold=0)
 """Eleven passes, which take about a second."""
 
 
-@pytest.mark.soak
+@pytest.mark.extended
 def test_a_killed_model_replica_loses_no_request(endpoint: EndpointProcess):
     load = Load(url=endpoint.url, samples=samples(12))
 

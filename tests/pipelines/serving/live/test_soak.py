@@ -15,7 +15,7 @@ import pytest
 from tests.pipelines.serving.endpoint_process import EndpointProcess
 from tests.pipelines.serving.traffic import TIMEOUT, Sample, sample, samples
 
-pytestmark = [pytest.mark.soak, pytest.mark.ray]
+pytestmark = [pytest.mark.extended, pytest.mark.ray]
 
 REQUESTS = 2400
 CLIENTS = 8
